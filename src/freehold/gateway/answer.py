@@ -1,0 +1,86 @@
+"""An answer on its way to one HTTP client: headers, whole replies, streams, and errors before or inside a stream."""
+
+from __future__ import annotations
+
+from freehold.core.errors import FreeholdError
+from freehold.gateway.dialect import Dialect
+from freehold.pipeline import About, Reply
+from freehold.wire.client import Source
+from freehold.wire.server import Exchange
+
+JSON = (b"content-type", b"application/json")
+STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+TRAILERS = (b"trailer", b"x-freehold-cost, x-freehold-overhead-ms")
+
+
+class Answer:
+    """Implements pipeline.Receiver over one Exchange."""
+
+    __slots__ = ("_dialect", "_exchange", "_kind", "_model", "_source", "begun")
+
+    def __init__(self, exchange: Exchange, dialect: Dialect, model: str) -> None:
+        self._exchange = exchange
+        self._dialect = dialect
+        self._model = model
+        self._kind = ""
+        self._source: Source | None = None
+        self.begun = False
+
+    def attach(self, source: Source) -> None:
+        if self._source is None:
+            self._exchange.on_pressure(self._pause, self._resume)
+        self._source = source
+
+    def _pause(self) -> None:
+        if self._source is not None:
+            self._source.pause()
+
+    def _resume(self) -> None:
+        if self._source is not None:
+            self._source.resume()
+
+    def begin(self, about: About) -> None:
+        self.begun = True
+        self._kind = about.kind
+        self._exchange.start(200, [*STREAM, TRAILERS, *_about(about)])
+        opening = self._dialect.opening(about.kind, about.call, self._model)
+        if opening:
+            self._exchange.write(opening)
+
+    def send(self, events: bytes) -> None:
+        self._exchange.write(self._dialect.events(events, self._kind))
+
+    def finish(self, reply: Reply) -> None:
+        """The answer is complete and on record."""
+        about = reply.about
+        if self.begun:
+            self._exchange.end(reply.body, _measures(about))
+            return
+        body = self._dialect.reply(reply.body, about.kind)
+        self._exchange.reply(200, [JSON, *_about(about), *_measures(about)], body)
+
+    def fail(self, e: FreeholdError, call: str) -> None:
+        """Answer with `e`: as a status when nothing has gone out, as a typed event at the end of a stream otherwise."""
+        if self.begun:
+            self._exchange.end(self._dialect.error_event(e))
+            return
+        status, headers, body = self._dialect.error(e, call)
+        self._exchange.reply(status, headers, body)
+
+
+def _about(about: About) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"x-request-id", about.call.encode()),
+        (b"x-freehold-deployment", about.deployment.encode()),
+    ]
+    if about.dropped:
+        headers.append((b"x-freehold-dropped", ", ".join(about.dropped).encode()))
+    return headers
+
+
+def _measures(about: About) -> list[tuple[bytes, bytes]]:
+    cost = f"{about.cost / 1e9:.9f} {about.currency}" if about.cost is not None else "unknown"
+    return [
+        (b"x-freehold-cost", cost.encode()),
+        (b"x-freehold-overhead-ms", b"%.3f" % (about.overhead * 1000)),
+    ]

@@ -1,0 +1,78 @@
+"""The endpoints that become a Call: chat completions, completions and embeddings, in OpenAI's and Azure's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote
+
+from freehold.core.call import Call, Kind
+from freehold.core.errors import BadRequest, FreeholdError
+from freehold.core.ids import new_id
+from freehold.gateway.answer import Answer
+from freehold.gateway.dialect import AZURE, OPENAI, Dialect
+from freehold.wire.dialects import azure as azure_wire
+from freehold.wire.dialects import openai as openai_wire
+from freehold.wire.server import Exchange
+
+if TYPE_CHECKING:
+    from freehold.gateway.door import Door
+
+Handler = Callable[["Door", Exchange, str], Awaitable[None]]
+
+
+def openai(kind: Kind) -> Handler:
+    """Return the endpoint of `kind` under /v1: the model is named in the body."""
+
+    async def endpoint(door: Door, exchange: Exchange, _: str) -> None:
+        await _serve(door, exchange, kind, OPENAI, None)
+
+    return endpoint
+
+
+def azure_v1(kind: Kind) -> Handler:
+    """Return the endpoint of `kind` under /openai/v1: Azure's shapes, the model in the body, no api-version asked."""
+
+    async def endpoint(door: Door, exchange: Exchange, _: str) -> None:
+        await _serve(door, exchange, kind, AZURE, None)
+
+    return endpoint
+
+
+def azure(kind: Kind) -> Handler:
+    """Return the endpoint of `kind` under /openai/deployments/{name}: the name is the public model name."""
+
+    async def endpoint(door: Door, exchange: Exchange, name: str) -> None:
+        versions = parse_qs(exchange.query).get("api-version", [])
+        azure_wire.check_version(versions[0] if versions else None)
+        await _serve(door, exchange, kind, AZURE, unquote(name))
+
+    return endpoint
+
+
+async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, deployment: str | None) -> None:
+    key = door.authenticate(exchange)
+    media = exchange.headers.get(b"content-type", b"")
+    if media[:16].lower() != b"application/json":
+        raise BadRequest(
+            "The request body must be JSON.",
+            status=415,
+            code="unsupported_media_type",
+            hint="send `content-type: application/json`",
+        )
+    call: Call = openai_wire.parse(kind, exchange.body, model=deployment, max_depth=door.settings.depth)
+    call.id = new_id("call")
+    call.dialect = dialect.name
+    answer = Answer(exchange, dialect, call.asked)
+    pipeline = door.pipeline
+    try:
+        reply = await pipeline.run(call, key, answer, exchange.began)
+    except FreeholdError as e:
+        answer.fail(e, call.id)
+        pipeline.metrics.count("freehold_calls_total", (("status", str(e.status)), ("error", e.code)))
+    else:
+        answer.finish(reply)
+        pipeline.metrics.count("freehold_calls_total", _OK)
+
+
+_OK = (("status", "200"), ("error", ""))

@@ -1,0 +1,161 @@
+"""The table of paths, and the boundary where every error becomes an answer. Refuses to know SQL and vendors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from freehold.access import Key
+from freehold.core.errors import FreeholdError, MethodNotAllowed, NotFound, Unauthenticated
+from freehold.core.ids import new_id
+from freehold.gateway import calls, models, probes
+from freehold.gateway.dialect import AZURE, OPENAI, Dialect
+from freehold.gateway.pages import Pages
+from freehold.pipeline import Pipeline
+from freehold.wire.server import Exchange
+
+log = logging.getLogger("freehold.door")
+
+
+class DoorSettings(msgspec.Struct, frozen=True):
+    """What the door is told by the configuration."""
+
+    cors_origins: tuple[str, ...] = ()
+    depth: int = 64
+
+
+class Control(Protocol):
+    """What the door asks of the process around it."""
+
+    def ready(self) -> dict[str, object]:
+        """The state of each part that a call may need; `ready` is true when calls can be served."""
+
+    async def samples(self) -> bytes:
+        """The Prometheus text of all workers."""
+
+
+Endpoint = Callable[["Door", Exchange, str], Awaitable[None]]
+
+
+class Door:
+    """The handler that wire.server calls for each request."""
+
+    def __init__(self, pipeline: Pipeline, control: Control, pages: Pages, settings: DoorSettings) -> None:
+        self.pipeline = pipeline
+        self.control = control
+        self.pages = pages
+        self.settings = settings
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one request. Nothing is raised but cancellation."""
+        path = exchange.path
+        dialect = AZURE if path.startswith("/openai/") else OPENAI
+        try:
+            found = _EXACT.get(path)
+            if found is not None:
+                methods, endpoint, rest = *found, ""
+            else:
+                methods, endpoint, rest = _search(path)
+            if exchange.method not in methods:
+                if self._preflight(exchange, methods):
+                    return
+                raise MethodNotAllowed(
+                    f"{exchange.method} is not allowed on {path}.",
+                    hint=f"allowed: {', '.join(methods)}",
+                )
+            await endpoint(self, exchange, rest)
+        except FreeholdError as e:
+            self.refuse(exchange, e, dialect)
+        except Exception:
+            request_id = new_id("req")
+            log.exception("unexpected error", extra={"request": request_id, "path": path})
+            e = FreeholdError("Freehold failed to handle this request.", hint=f"look for {request_id} in its log")
+            self.refuse(exchange, e, dialect)
+
+    def refuse(self, exchange: Exchange, e: FreeholdError, dialect: Dialect = OPENAI) -> None:
+        """Render `e`, unless an answer has begun: then the connection is cut, for a broken answer never ends cleanly."""
+        if exchange.answered:
+            exchange.abort()
+            return
+        status, headers, body = dialect.error(e, new_id("req"))
+        self.pipeline.metrics.count("freehold_calls_total", (("status", str(status)), ("error", e.code)))
+        exchange.reply(status, headers, body)
+
+    def authenticate(self, exchange: Exchange) -> Key:
+        """Return the key of `authorization: Bearer` or `api-key`. Raises Unauthenticated."""
+        headers = exchange.headers
+        token = headers.get(b"authorization")
+        if token is not None and token[:7].lower() == b"bearer ":
+            return self.pipeline.snapshot.keys.find(token[7:].strip())
+        token = headers.get(b"api-key") or headers.get(b"x-api-key")
+        if token is None:
+            raise Unauthenticated(
+                "You didn't provide an API key.",
+                code="missing_api_key",
+                hint="send `Authorization: Bearer <key>` or `api-key: <key>`; `freehold keys create NAME` makes one",
+            )
+        return self.pipeline.snapshot.keys.find(token)
+
+    def _preflight(self, exchange: Exchange, methods: tuple[str, ...]) -> bool:
+        if exchange.method != "OPTIONS":
+            return False
+        allow = b", ".join(m.encode() for m in (*methods, "OPTIONS"))
+        headers = [(b"allow", allow)]
+        origin = exchange.headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1") in self.settings.cors_origins:
+            headers += [
+                (b"access-control-allow-origin", origin),
+                (b"access-control-allow-methods", allow),
+                (b"access-control-allow-headers", b"authorization, api-key, content-type"),
+                (b"access-control-max-age", b"600"),
+                (b"vary", b"origin"),
+            ]
+        exchange.reply(204, headers, b"")
+        return True
+
+
+def _search(path: str) -> tuple[tuple[str, ...], Endpoint, str]:
+    if path.startswith("/v1/models/"):
+        return _GET, models.one, path[11:]
+    if path.startswith("/openai/deployments/"):
+        name, slash, operation = path[20:].partition("/")
+        kind = _AZURE_OPERATIONS.get(operation)
+        if name and slash and kind:
+            return _POST, calls.azure(kind), name
+    if path.startswith("/openai/v1/models/"):
+        return _GET, models.one, path[18:]
+    if path.startswith("/openai/models/"):
+        return _GET, models.azure_one, path[15:]
+    if not path.startswith(("/v1/", "/openai/", "/api/")):
+        return _GET, _page, path
+    raise NotFound(f"There is nothing at {path}.", hint="docs/reference/endpoints.md lists what there is")
+
+
+async def _page(door: Door, exchange: Exchange, path: str) -> None:
+    door.pages.serve(exchange, path)
+
+
+_GET = ("GET", "HEAD")
+_POST = ("POST",)
+_AZURE_OPERATIONS: dict[str, calls.Kind] = {
+    "chat/completions": "chat",
+    "completions": "completion",
+    "embeddings": "embedding",
+}
+_EXACT: dict[str, tuple[tuple[str, ...], Endpoint]] = {
+    "/v1/chat/completions": (_POST, calls.openai("chat")),
+    "/v1/completions": (_POST, calls.openai("completion")),
+    "/v1/embeddings": (_POST, calls.openai("embedding")),
+    "/v1/models": (_GET, models.listing),
+    "/openai/v1/chat/completions": (_POST, calls.azure_v1("chat")),
+    "/openai/v1/completions": (_POST, calls.azure_v1("completion")),
+    "/openai/v1/embeddings": (_POST, calls.azure_v1("embedding")),
+    "/openai/v1/models": (_GET, models.listing),
+    "/openai/models": (_GET, models.azure_listing),
+    "/healthz": (_GET, probes.alive),
+    "/readyz": (_GET, probes.ready),
+    "/metrics": (_GET, probes.metrics),
+}

@@ -1,0 +1,30 @@
+"""Health, readiness and metrics, for the machine that watches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from freehold.gateway.answer import JSON
+from freehold.wire.server import Exchange
+
+if TYPE_CHECKING:
+    from freehold.gateway.door import Door
+
+
+async def alive(door: Door, exchange: Exchange, _: str) -> None:
+    """GET /healthz: this process answers. Says nothing of what it depends on."""
+    exchange.reply(200, [JSON], b'{"status":"ok"}')
+
+
+async def ready(door: Door, exchange: Exchange, _: str) -> None:
+    """GET /readyz: 200 when calls can be served at once, 503 with the reasons otherwise."""
+    state = door.control.ready()
+    exchange.reply(200 if state["ready"] else 503, [JSON], msgspec.json.encode(state))
+
+
+async def metrics(door: Door, exchange: Exchange, _: str) -> None:
+    """GET /metrics: Prometheus text, the sum of all workers."""
+    text = await door.control.samples()
+    exchange.reply(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], text)

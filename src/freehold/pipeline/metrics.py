@@ -1,0 +1,150 @@
+"""Counts of this worker in Prometheus terms; OpenTelemetry's GenAI names where they exist.
+
+Source of the names: OpenTelemetry semantic conventions for generative AI client metrics, 1.3x (development status).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import msgspec
+
+DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+"""Upper bounds in seconds: those that the convention advises."""
+OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+NAMES = {
+    "gen_ai_client_operation_duration_seconds": "Time from the call's arrival to its end.",
+    "gen_ai_server_time_to_first_token_seconds": "Time from the attempt's sending to the first token of a stream.",
+    "gen_ai_client_token_usage": "Tokens, as the vendor states them.",
+    "freehold_overhead_seconds": "The house's own time before an attempt is sent.",
+    "freehold_calls_total": "Calls that ended, by status and error code.",
+    "freehold_attempts_total": "Attempts that ended, by deployment and error code.",
+    "freehold_cost_nano_total": "Cost in nano-units of the currency.",
+    "freehold_inflight": "Calls under way.",
+    "freehold_connections": "Open client connections.",
+    "freehold_breaker_open": "1 while a deployment's circuit is open.",
+    "freehold_ledger_ok": "1 while the ledger takes entries.",
+}
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Histogram(msgspec.Struct):
+    """Counts per bucket (the last one is +Inf) and the sum of what was observed."""
+
+    bounds: tuple[float, ...]
+    counts: list[int]
+    total: float = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+class Sample(msgspec.Struct):
+    """All of one worker's counts, as they are handed to the worker that is being scraped."""
+
+    counters: list[tuple[str, Labels, float]]
+    histograms: list[tuple[str, Labels, Histogram]]
+
+
+class Metrics:
+    """Counters and histograms, keyed by name and labels."""
+
+    def __init__(self) -> None:
+        self._counters: dict[tuple[str, Labels], float] = {}
+        self._histograms: dict[tuple[str, Labels], Histogram] = {}
+        self._served: dict[tuple[str, ...], tuple[Histogram, Labels, Labels, Labels]] = {}
+        self.inflight = 0
+
+    def count(self, name: str, labels: Labels, by: float = 1) -> None:
+        key = (name, labels)
+        self._counters[key] = self._counters.get(key, 0) + by
+
+    def histogram(self, name: str, labels: Labels, bounds: tuple[float, ...]) -> Histogram:
+        key = (name, labels)
+        found = self._histograms.get(key)
+        if found is None:
+            found = self._histograms[key] = Histogram(bounds, [0] * (len(bounds) + 1))
+        return found
+
+    def served(
+        self, kind: str, deployment: str, seller: str, asked: str, error: str, seconds: float, usage: tuple[int, int]
+    ) -> None:
+        """An attempt to serve ended: one look-up, then plain additions (this is the hot path)."""
+        key = (kind, deployment, seller, asked, error)
+        found = self._served.get(key)
+        if found is None:
+            base: Labels = (
+                ("gen_ai_operation_name", kind),
+                ("gen_ai_provider_name", seller),
+                ("gen_ai_request_model", asked),
+                ("freehold_deployment", deployment),
+            )
+            timed = (*base, ("error_type", error)) if error else base
+            found = self._served[key] = (
+                self.histogram("gen_ai_client_operation_duration_seconds", timed, DURATION),
+                (*base, ("gen_ai_token_type", "input")),
+                (*base, ("gen_ai_token_type", "output")),
+                (("deployment", deployment), ("error", error)),
+            )
+        durations, read, written, attempt = found
+        durations.observe(seconds)
+        counters = self._counters
+        for name, labels, by in (
+            ("gen_ai_client_token_usage", read, usage[0]),
+            ("gen_ai_client_token_usage", written, usage[1]),
+            ("freehold_attempts_total", attempt, 1),
+        ):
+            counter = (name, labels)
+            counters[counter] = counters.get(counter, 0) + by
+
+    def sample(self) -> Sample:
+        return Sample(
+            [(n, labels, v) for (n, labels), v in self._counters.items()],
+            [(n, labels, h) for (n, labels), h in self._histograms.items()],
+        )
+
+
+def render(samples: list[Sample]) -> bytes:
+    """Return the Prometheus text exposition (format 0.0.4) of the sum of several workers' samples."""
+    total = Metrics()
+    for sample in samples:
+        for name, labels, value in sample.counters:
+            total.count(name, tuple(map(tuple, labels)), value)  # type: ignore[arg-type]
+        for name, labels, part in sample.histograms:
+            mine = total.histogram(name, tuple(map(tuple, labels)), tuple(part.bounds))  # type: ignore[arg-type]
+            mine.counts = [a + b for a, b in zip(mine.counts, part.counts, strict=True)]
+            mine.total += part.total
+    lines: list[str] = []
+    whole = total.sample()
+    for name, text in NAMES.items():
+        counters = [(labels, v) for n, labels, v in whole.counters if n == name]
+        histograms = [(labels, h) for n, labels, h in whole.histograms if n == name]
+        if not counters and not histograms:
+            continue
+        kind = "histogram" if histograms else "counter" if name.endswith("_total") or "usage" in name else "gauge"
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+        lines += [f"{name}{_labels(labels)} {_number(value)}" for labels, value in counters]
+        for labels, h in histograms:
+            lines += _buckets(name, labels, h)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _buckets(name: str, labels: Labels, h: Histogram) -> list[str]:
+    lines, running = [], 0
+    for bound, count in zip((*map(repr, h.bounds), "+Inf"), h.counts, strict=True):
+        running += count
+        lines.append(f"{name}_bucket{_labels((*labels, ('le', bound)))} {running}")
+    return [*lines, f"{name}_sum{_labels(labels)} {h.total!r}", f"{name}_count{_labels(labels)} {running}"]
+
+
+def _labels(labels: Labels) -> str:
+    if not labels:
+        return ""
+    escaped = (f'{k}="{v.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"' for k, v in labels)
+    return "{" + ",".join(escaped).replace("\n", "\\n") + "}"
