@@ -1,0 +1,77 @@
+"""`check`, `diff`, `schema`: what the configuration says, what runs, and what could be said."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from freehold.app.cli.parser import Commands, Context
+
+_ABSENT = object()
+
+
+def register(commands: Commands) -> None:
+    commands.add("check", check, "read the configuration and print every effective value with its origin")
+    commands.add("diff", diff, "compare the configuration with what runs", "Exit code 1 when they differ.")
+    parser = commands.add("schema", schema, "print the JSON schema of freehold.toml")
+    parser.add_argument("--markdown", action="store_true", help="the reference page instead")
+
+
+def check(context: Context) -> int:
+    from freehold.app.load import effective
+
+    config = context.config
+    values = effective(config)
+    rows = [
+        {"setting": name, "value": value, "origin": _origin(name, config.origins)}
+        for name, value in sorted(values.items())
+    ]
+    if context.talk.json:
+        context.talk.result({"file": str(config.path) if config.path else None, "hash": config.hash, "settings": rows})
+        return 0
+    context.talk.say(f"file: {config.path or 'none, defaults alone'}")
+    for row in rows:
+        row["value"] = json.dumps(row["value"], ensure_ascii=False)
+    context.talk.rows(rows, ("setting", "value", "origin"))
+    context.talk.say(f"hash: {config.hash}")
+    return 0
+
+
+def _origin(name: str, origins: dict[str, str]) -> str:
+    """Return where a value is from: its own origin, or that of the list or table that was given whole."""
+    while name:
+        if name in origins:
+            return origins[name]
+        name = name[: max(name.rfind("."), name.rfind("["), 0)]
+    return "default"
+
+
+def diff(context: Context) -> int:
+    from freehold.app.control import ask
+    from freehold.app.load import effective
+
+    config = context.config
+    running: dict[str, Any] = ask(config.run, "/config")
+    ours, theirs = effective(config), running["effective"]
+    rows = [
+        {"setting": name, "runs": theirs.get(name), "file": ours.get(name)}
+        for name in sorted({*ours, *theirs})
+        if ours.get(name, _ABSENT) != theirs.get(name, _ABSENT)
+    ]
+    if context.talk.json:
+        context.talk.result({"same": not rows, "hash": {"runs": running["hash"], "file": config.hash}, "changes": rows})
+    else:
+        shown = [{key: value if key == "setting" else json.dumps(value) for key, value in row.items()} for row in rows]
+        context.talk.rows(shown, ("setting", "runs", "file"), "no difference")
+    return 1 if rows else 0
+
+
+def schema(context: Context) -> int:
+    from freehold.app import reference
+
+    if context.args.markdown:
+        print(reference.settings(), end="")
+    else:
+        print(json.dumps(reference.schema(), indent=2))
+    return 0

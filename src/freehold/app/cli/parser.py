@@ -1,0 +1,82 @@
+"""The grammar of the command line, and what a command is handed. Each group of commands registers itself here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from freehold import __version__
+from freehold.app.cli import chat, configuration, doctor, keys, ledger, models, server, teams
+from freehold.app.cli.output import Talk
+
+if TYPE_CHECKING:
+    from freehold.app.environment import Environment
+    from freehold.app.settings import Config
+
+
+class Context:
+    """What a command works with: its arguments, its voice, the environment, and the configuration once asked for."""
+
+    def __init__(self, args: argparse.Namespace, talk: Talk, environment: Environment) -> None:
+        self.args = args
+        self.talk = talk
+        self.environment = environment
+        self._config: Config | None = None
+
+    @property
+    def config(self) -> Config:
+        """The configuration, read on first use. Raises ConfigError."""
+        if self._config is None:
+            from freehold.app.load import load
+
+            self._config = load(self.args.config, self.environment)
+        return self._config
+
+
+class Commands:
+    """Where groups of commands register: `add` for a command, `group` for one with commands of its own."""
+
+    def __init__(self, subparsers: Any, shared: argparse.ArgumentParser) -> None:
+        self._subparsers = subparsers
+        self._shared = shared
+
+    def add(
+        self, name: str, run: Callable[[Context], int | None], help: str, more: str = ""
+    ) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = self._subparsers.add_parser(
+            name, help=help, description=f"{help[0].upper()}{help[1:]}. {more}".strip(), parents=[self._shared]
+        )
+        parser.set_defaults(run=run)
+        return parser
+
+    def group(self, name: str, help: str) -> Commands:
+        parser = self._subparsers.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        inner = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        return Commands(inner, self._shared)
+
+
+def build() -> argparse.ArgumentParser:
+    """Return the whole grammar."""
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    options = shared.add_argument_group("everywhere")
+    options.add_argument(
+        "--config", metavar="PATH", help="configuration file (default: ./freehold.toml, then the user's own)"
+    )
+    options.add_argument("--json", action="store_true", help="results, and errors, as JSON")
+    options.add_argument("--quiet", "-q", action="store_true", help="no talk, errors only")
+    options.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = argparse.ArgumentParser(
+        prog="freehold",
+        description="One self-hosted door to every AI model, one's own models behind it, "
+        "and a ledger that nothing leaves without.",
+        epilog="Start with `freehold up`. Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 unavailable, "
+        "130 interrupted.",
+        parents=[shared],
+    )
+    parser.set_defaults(config=None, json=False, quiet=False, debug=False)
+    parser.add_argument("--version", "-V", action="version", version=f"freehold {__version__}")
+    commands = Commands(parser.add_subparsers(title="commands", metavar="COMMAND", required=True), shared)
+    for group in (server, configuration, doctor, models, keys, teams, ledger, chat):
+        group.register(commands)
+    return parser

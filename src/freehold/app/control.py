@@ -1,0 +1,51 @@
+"""Asks a running server, over the control socket in its run folder. Knows the socket; refuses to know what is asked."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from freehold.core.errors import EngineError, FreeholdError, NotFound
+
+SOCKET = "control.sock"
+_START = "start the server with `freehold serve`, in the same folder or with the same --config"
+
+
+class NotRunning(EngineError):
+    """No server answers at the control socket."""
+
+    code, retryable = "not_running", False
+
+
+class _Unix(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("control", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def ask(run: Path, path: str, *, method: str = "GET", timeout: float = 5.0) -> Any:
+    """Return the JSON answer to `path`. Raises NotRunning when no server is there, NotFound for an unknown path."""
+    connection = _Unix(run / SOCKET, timeout)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        body = response.read()
+    except (FileNotFoundError, ConnectionError) as e:
+        raise NotRunning("no server runs here", hint=_START) from e
+    except TimeoutError as e:
+        raise NotRunning(f"the server did not answer within {timeout:.0f} s", hint="look at its log") from e
+    finally:
+        connection.close()
+    if response.status == 404:
+        raise NotFound(f"the running server does not know {path}", hint="restart it: it is of another version")
+    if response.status != 200:
+        raise FreeholdError(f"the running server answered {response.status}: {body[:200]!r}", hint="look at its log")
+    return json.loads(body)

@@ -1,0 +1,258 @@
+"""From a file and an environment to the Config in force, or to all problems at once. Knows how tables hang together."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import tempfile
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import msgspec
+
+from freehold.app import environment as env
+from freehold.app.config import Problems, Reader, Secret, find, join, parse, suggest
+from freehold.app.discovery import discover, kinds
+from freehold.app.settings import Config, Deployment, File, Route, Server, Store
+
+SOCKET_PATH = 80
+"""Longest run folder, bytes: a UNIX socket's whole path must stay under 108 and names take up to 28."""
+
+
+def load(path: str | None = None, environment: env.Environment | None = None, cwd: Path | None = None) -> Config:
+    """Return the configuration: `path`, or FREEHOLD_CONFIG, ./freehold.toml, the user's own file, or the defaults.
+
+    Raises ConfigError; for a file that was read it is `Problems`, which lists all that is wrong.
+    """
+    environment = env.read() if environment is None else environment
+    cwd = Path.cwd() if cwd is None else cwd
+    file = find(path, environment, cwd)
+    base = file.parent if file is not None else cwd
+    reader = Reader(base, environment)
+    raw = parse(file) if file is not None else {}
+    tables = reader.table(File, raw, "") or File()
+    deployments, routes = tables.deployments, tables.routes
+    if not raw.get("deployments"):
+        deployments, found = discover(environment)
+        reader.origins.update(found)
+    files = _contract_files(tables, reader)
+    address = _address(tables.server, reader)
+    _check_deployments(deployments, reader)
+    _check_routes(routes, {*deployments, *(raw.get("deployments") or ())}, reader)
+    _check_files(tables, deployments, reader)
+    if reader.problems:
+        raise Problems(file, reader.problems)
+    data = _data_folder(file, base, cwd, environment)
+    config = Config(
+        server=tables.server,
+        store=msgspec.structs.replace(tables.store, url=_store_url(tables.store, base, data, reader.origins)),
+        ledger=tables.ledger,
+        access=tables.access,
+        engines=tables.engines,
+        contracts=tables.contracts,
+        deployments=deployments,
+        routes=routes,
+        path=file,
+        base=base,
+        data=data,
+        run=_run_folder(data, environment),
+        home=_home(data, environment),
+        contract_files=files,
+        address=address,
+        origins=reader.origins,
+        hash="",
+    )
+    digest = hashlib.sha256(msgspec.json.encode(effective(config), order="deterministic")).hexdigest()
+    return msgspec.structs.replace(config, hash=digest)
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """Return every value in force by its dotted name, as plain JSON; a secret as its source (`env:NAME`)."""
+    parts = {name: getattr(config, name) for name in File.__struct_fields__}
+    return dict(_flat(parts, ""))
+
+
+def _flat(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, msgspec.Struct):
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, dict) and (value or not where):
+        for key, item in value.items():
+            yield from _flat(item, join(where, key))
+    else:
+        yield where, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.source
+    if isinstance(value, (Path, Decimal)):
+        return str(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _address(server: Server, reader: Reader) -> tuple[str, int]:
+    where = "server.listen"
+    host, colon, port = server.listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        reader.note(where, f"{server.listen!r} is no address", 'write "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:443"')
+        return "127.0.0.1", 0
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+        if not loopback:
+            reader.note(
+                where, f"{host!r} is no IP address", "a name may mean several addresses; write the one to listen on"
+            )
+    for index, proxy in enumerate(server.trusted_proxies):
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            reader.note(f"server.trusted_proxies[{index}]", f"{proxy!r} is no address or network", 'e.g. "10.0.0.0/8"')
+    guarded = server.tls is not None or server.trusted_proxies
+    if not loopback and not guarded and not any(p.where.startswith("server.t") for p in reader.problems):
+        reader.note(
+            where,
+            f"{host} can be reached from other machines, and keys would travel in clear text",
+            'add tls = { cert = "cert.pem", key = "key.pem" } under [server], or name the proxy that ends TLS: '
+            'trusted_proxies = ["10.0.0.2"]',
+        )
+    return host, int(port)
+
+
+def _check_deployments(deployments: dict[str, Deployment], reader: Reader) -> None:
+    known = kinds()
+    for name, deployment in deployments.items():
+        where = join("deployments", name)
+        if deployment.kind not in known:
+            reader.note(join(where, "kind"), f"no such kind: {deployment.kind!r}", suggest(deployment.kind, known))
+            continue
+        if deployment.kind == "azure" and deployment.endpoint is None:
+            reader.note(join(where, "endpoint"), "is missing", 'e.g. endpoint = "https://NAME.openai.azure.com"')
+        if deployment.model is None:
+            reader.note(join(where, "model"), "is missing", "name the model to send")
+        for key in ("endpoint", "proxy"):
+            _check_url(getattr(deployment, key), join(where, key), key == "endpoint", reader)
+
+
+def _check_url(url: str | None, where: str, vendor: bool, reader: Reader) -> None:
+    if url is None or (vendor and "/" not in url):
+        return
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https", "unix") and bool(parts.hostname or parts.path)
+        _ = parts.port
+    except ValueError:
+        sound = False
+    if not sound:
+        reader.note(where, f"{url!r} is no URL", "e.g. https://host/v1")
+    elif parts.username or parts.password:
+        reader.note(where, "must not hold a user name or password", 'use key = { env = "NAME" }')
+
+
+def _check_routes(routes: dict[str, Route], deployments: set[str], reader: Reader) -> None:
+    for name, route in routes.items():
+        where = join("routes", name)
+        if not route.deployments and not route.fallback:
+            reader.note(join(where, "deployments"), "is empty", "name at least one deployment")
+        named = [(f"deployments[{i}]", target.name) for i, target in enumerate(route.deployments)]
+        named += [(f"fallback[{i}]", target) for i, target in enumerate(route.fallback)]
+        for place, target in named:
+            if target not in deployments:
+                reader.note(f"{where}.{place}", f"no deployment is called {target!r}", suggest(target, deployments))
+        targets = [target.name for target in route.deployments]
+        for twice in sorted({target for target in targets if targets.count(target) > 1}):
+            reader.note(join(where, "deployments"), f"{twice!r} stands there twice", "add the weights up")
+        if route.deployments and not any(t.weight for t in route.deployments) and not route.fallback:
+            reader.note(join(where, "deployments"), "all weights are 0 and there is no fallback", "give one a weight")
+
+
+def _check_files(tables: File, deployments: dict[str, Deployment], reader: Reader) -> None:
+    named: list[tuple[str, Path]] = []
+    if tables.server.tls is not None:
+        named += [("server.tls.cert", tables.server.tls.cert), ("server.tls.key", tables.server.tls.key)]
+    if tables.engines.catalogue is not None:
+        named.append(("engines.catalogue", tables.engines.catalogue))
+    named += [(join(join("deployments", name), "ca"), d.ca) for name, d in deployments.items() if d.ca is not None]
+    for where, path in named:
+        if not os.access(path, os.R_OK):
+            reader.note(where, f"{path} cannot be read", "check the path and its permissions")
+    _check_store(tables.store.url, reader)
+
+
+def _check_store(url: str, reader: Reader) -> None:
+    where, usage = "store.url", "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
+    scheme, _, rest = url.partition(":")
+    if scheme not in ("sqlite", "postgresql", "postgres"):
+        reader.note(where, f"{scheme!r} is no store", usage)
+    elif scheme == "sqlite" and not rest.strip("/"):
+        reader.note(where, "names no file", usage)
+    elif scheme != "sqlite" and urlsplit(url).password:
+        reader.note(where, "a secret must not stand in the file", 'add password = { env = "NAME" } under [store]')
+
+
+def _contract_files(tables: File, reader: Reader) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for index, pattern in enumerate(tables.contracts.include):
+        where = f"contracts.include[{index}]"
+        if os.path.isabs(pattern):
+            reader.note(where, "must be relative to the configuration file", "move the contracts beside it")
+            continue
+        matches = sorted(path for path in reader.base.glob(pattern) if path.is_file())
+        if not matches:
+            reader.note(where, f"{pattern!r} matches no file", f"relative to {reader.base}")
+        found += matches
+    return tuple(found)
+
+
+def _data_folder(file: Path | None, base: Path, cwd: Path, environment: env.Environment) -> Path:
+    users = environment.folder("XDG_CONFIG_HOME", ".config")
+    if file is not None and users is not None and file.parent == users / "freehold":
+        share = environment.folder("XDG_DATA_HOME", ".local/share")
+        if share is not None:
+            return share / "freehold"
+    return (base if file is not None else cwd) / ".freehold"
+
+
+def _store_url(store: Store, base: Path, data: Path, origins: dict[str, str]) -> str:
+    """Return the URL with an absolute path: four slashes, as sqlite:////srv/freehold.db."""
+    if not store.url.startswith("sqlite:"):
+        return store.url
+    if "store.url" not in origins:
+        return f"sqlite:///{quote(str(data / 'freehold.db'))}"
+    path = unquote(store.url.removeprefix("sqlite:").removeprefix("//").removeprefix("/"))
+    return f"sqlite:///{quote(str(base / path))}"
+
+
+def _run_folder(data: Path, environment: env.Environment) -> Path:
+    run = data / "run"
+    if len(os.fsencode(run)) <= SOCKET_PATH:
+        return run
+    folder = environment.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+    return Path(folder) / f"freehold-{os.getuid()}-{digest}"
+
+
+def _home(data: Path, environment: env.Environment) -> Path:
+    named = environment.get("FREEHOLD_HOME")
+    if named is not None:
+        return Path(named).absolute()
+    cache = environment.folder("XDG_CACHE_HOME", ".cache")
+    return cache / "freehold" if cache is not None and _writable(cache) else data
+
+
+def _writable(folder: Path) -> bool:
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
