@@ -6,6 +6,7 @@ from freehold.core.errors import FreeholdError
 from freehold.gateway.dialect import Dialect
 from freehold.pipeline import About, Reply
 from freehold.wire.client import Source
+from freehold.wire.http import Headers
 from freehold.wire.server import Exchange
 
 JSON = (b"content-type", b"application/json")
@@ -16,10 +17,11 @@ TRAILERS = (b"trailer", b"x-freehold-cost, x-freehold-overhead-ms")
 class Answer:
     """Implements pipeline.Receiver over one Exchange."""
 
-    __slots__ = ("_dialect", "_exchange", "_kind", "_model", "_source", "begun")
+    __slots__ = ("_dialect", "_exchange", "_extra", "_kind", "_model", "_source", "begun")
 
-    def __init__(self, exchange: Exchange, dialect: Dialect, model: str) -> None:
+    def __init__(self, exchange: Exchange, dialect: Dialect, model: str, extra: Headers = ()) -> None:
         self._exchange = exchange
+        self._extra = extra
         self._dialect = dialect
         self._model = model
         self._kind = ""
@@ -42,7 +44,7 @@ class Answer:
     def begin(self, about: About) -> None:
         self.begun = True
         self._kind = about.kind
-        self._exchange.start(200, [*STREAM, TRAILERS, *_about(about)])
+        self._exchange.start(200, [*STREAM, TRAILERS, *_about(about), *self._extra])
         opening = self._dialect.opening(about.kind, about.call, self._model)
         if opening:
             self._exchange.write(opening)
@@ -57,7 +59,7 @@ class Answer:
             self._exchange.end(reply.body, _measures(about))
             return
         body = self._dialect.reply(reply.body, about.kind)
-        self._exchange.reply(200, [JSON, *_about(about), *_measures(about)], body)
+        self._exchange.reply(200, [JSON, *_about(about), *_measures(about), *self._extra], body)
 
     def fail(self, e: FreeholdError, call: str) -> None:
         """Answer with `e`: as a status when nothing has gone out, as a typed event at the end of a stream otherwise."""
@@ -65,7 +67,7 @@ class Answer:
             self._exchange.end(self._dialect.error_event(e))
             return
         status, headers, body = self._dialect.error(e, call)
-        self._exchange.reply(status, headers, body)
+        self._exchange.reply(status, [*headers, *self._extra], body)
 
 
 def _about(about: About) -> list[tuple[bytes, bytes]]:

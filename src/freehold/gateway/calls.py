@@ -63,7 +63,7 @@ async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, d
     call: Call = openai_wire.parse(kind, exchange.body, model=deployment, max_depth=door.settings.depth)
     call.id = new_id("call")
     call.dialect = dialect.name
-    answer = Answer(exchange, dialect, call.asked)
+    answer = Answer(exchange, dialect, call.asked, door.cors(exchange))
     pipeline = door.pipeline
     try:
         reply = await pipeline.run(call, key, answer, exchange.began)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -15,6 +15,7 @@ from freehold.gateway import calls, models, probes
 from freehold.gateway.dialect import AZURE, OPENAI, Dialect
 from freehold.gateway.pages import Pages
 from freehold.pipeline import Pipeline
+from freehold.wire.http import Headers
 from freehold.wire.server import Exchange
 
 log = logging.getLogger("freehold.door")
@@ -30,8 +31,8 @@ class DoorSettings(msgspec.Struct, frozen=True):
 class Control(Protocol):
     """What the door asks of the process around it."""
 
-    def ready(self) -> dict[str, object]:
-        """The state of each part that a call may need; `ready` is true when calls can be served."""
+    async def state(self) -> dict[str, Any]:
+        """The state of each part that a call may need; `ready` is true when calls can be served at once."""
 
     async def samples(self) -> bytes:
         """The Prometheus text of all workers."""
@@ -82,7 +83,21 @@ class Door:
             return
         status, headers, body = dialect.error(e, new_id("req"))
         self.pipeline.metrics.count("freehold_calls_total", (("status", str(status)), ("error", e.code)))
-        exchange.reply(status, headers, body)
+        exchange.reply(status, [*headers, *self.cors(exchange)], body)
+
+    def cors(self, exchange: Exchange) -> Headers:
+        """Return the fields that let a page of an allowed origin read the answer; none for anybody else."""
+        allowed = self.settings.cors_origins
+        if not allowed:
+            return ()
+        origin = exchange.headers.get(b"origin")
+        if origin is None or ("*" not in allowed and origin.decode("latin-1") not in allowed):
+            return ((b"vary", b"origin"),)
+        return (
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", _EXPOSED),
+            (b"vary", b"origin"),
+        )
 
     def authenticate(self, exchange: Exchange) -> Key:
         """Return the key of `authorization: Bearer` or `api-key`. Raises Unauthenticated."""
@@ -104,14 +119,13 @@ class Door:
             return False
         allow = b", ".join(m.encode() for m in (*methods, "OPTIONS"))
         headers = [(b"allow", allow)]
-        origin = exchange.headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1") in self.settings.cors_origins:
+        granted = self.cors(exchange)
+        if len(granted) > 1:
             headers += [
-                (b"access-control-allow-origin", origin),
+                *granted,
                 (b"access-control-allow-methods", allow),
                 (b"access-control-allow-headers", b"authorization, api-key, content-type"),
                 (b"access-control-max-age", b"600"),
-                (b"vary", b"origin"),
             ]
         exchange.reply(204, headers, b"")
         return True
@@ -138,6 +152,7 @@ async def _page(door: Door, exchange: Exchange, path: str) -> None:
     door.pages.serve(exchange, path)
 
 
+_EXPOSED = b"x-request-id, x-freehold-deployment, x-freehold-cost, x-freehold-overhead-ms, x-freehold-dropped"
 _GET = ("GET", "HEAD")
 _POST = ("POST",)
 _AZURE_OPERATIONS: dict[str, calls.Kind] = {

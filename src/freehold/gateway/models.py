@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 async def listing(door: Door, exchange: Exchange, _: str) -> None:
     """GET /v1/models."""
-    _reply(exchange, {"object": "list", "data": _visible(door, exchange)})
+    _reply(door, exchange, {"object": "list", "data": _visible(door, exchange)})
 
 
 async def one(door: Door, exchange: Exchange, name: str) -> None:
@@ -28,7 +28,7 @@ async def one(door: Door, exchange: Exchange, name: str) -> None:
     wanted = unquote(name)
     for model in _visible(door, exchange):
         if model["id"] == wanted:
-            _reply(exchange, model)
+            _reply(door, exchange, model)
             return
     raise NotFound(
         f"The model `{wanted}` does not exist or you do not have access to it.",
@@ -87,5 +87,5 @@ def _describe(snapshot: Snapshot, route: Route) -> dict[str, object]:
     }
 
 
-def _reply(exchange: Exchange, value: object) -> None:
-    exchange.reply(200, [JSON], msgspec.json.encode(value))
+def _reply(door: Door, exchange: Exchange, value: object) -> None:
+    exchange.reply(200, [JSON, *door.cors(exchange)], msgspec.json.encode(value))

@@ -20,8 +20,11 @@ async def alive(door: Door, exchange: Exchange, _: str) -> None:
 
 async def ready(door: Door, exchange: Exchange, _: str) -> None:
     """GET /readyz: 200 when calls can be served at once, 503 with the reasons otherwise."""
-    state = door.control.ready()
-    exchange.reply(200 if state["ready"] else 503, [JSON], msgspec.json.encode(state))
+    state = await door.control.state()
+    ledger = door.pipeline.ledger.state
+    good = bool(state["ready"]) and ledger != "refusing"
+    shown = {"ready": good, "loading": state["loading"], "ledger": ledger, "snapshot": door.pipeline.snapshot.hash}
+    exchange.reply(200 if good else 503, [JSON], msgspec.json.encode(shown))
 
 
 async def metrics(door: Door, exchange: Exchange, _: str) -> None:

@@ -1,0 +1,279 @@
+"""The process that answers no call: starts workers, owns engines, limits and configuration, and listens for orders.
+
+The tree lives and dies together: workers are told to stop on SIGTERM, and the kernel ends them when this process is
+killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from freehold.app.channel import Channel
+from freehold.app.environment import Environment
+from freehold.app.load import effective
+from freehold.app.settings import Config
+from freehold.app.upkeep import Upkeep
+from freehold.core.clock import now_ns, tick
+from freehold.core.errors import ConfigError, FreeholdError
+
+log = logging.getLogger("freehold.supervisor")
+
+FIXED = (
+    "server.listen",
+    "server.workers",
+    "server.tls",
+    "store.",
+    "ledger.durability",
+    "ledger.when_down",
+    "engines.memory",
+)
+"""Settings that need a restart; a reload that changes them says so and keeps the old values in force."""
+
+
+class Worker:
+    """One worker process and the channel to it."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.process: asyncio.subprocess.Process | None = None
+        self.channel: Channel | None = None
+        self.ready = False
+        self.started = 0.0
+        self.crashes = 0
+
+
+class Supervisor:
+    """Runs until `stop` is called or a signal comes. `load` reads the configuration anew and may raise ConfigError."""
+
+    def __init__(
+        self,
+        config: Config,
+        environment: Environment,
+        listening: socket.socket,
+        upkeep: Upkeep,
+        load: Callable[[], Config],
+    ) -> None:
+        self.config = config
+        self.upkeep = upkeep
+        self.started = now_ns()
+        self.workers = [Worker(i) for i in range(config.server.workers)]
+        self._environment = environment
+        self._listening = listening
+        self._load = load
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._reloading = asyncio.Lock()
+        self._waiting_restart: list[str] = []
+
+    def stop(self) -> None:
+        """Stop taking calls, let those under way finish, then end."""
+        self._stopping.set()
+
+    async def run(self, started: Callable[[], Awaitable[None]]) -> None:
+        """Serve until stopped. `started` is awaited once, when every worker takes calls."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_aloud()))
+        try:
+            await asyncio.gather(*(self._start(w) for w in self.workers))
+            await started()
+            for worker in self.workers:
+                self._spawn(self._keep(worker))
+            self._spawn(self._watch_files())
+            await self._stopping.wait()
+        finally:
+            self._stopping.set()
+            await self._end()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self, worker: Worker) -> None:
+        ours, theirs = socket.socketpair()
+        meter = self.upkeep.meter_fd
+        fds = [theirs.fileno(), self._listening.fileno(), *([meter] if meter is not None else [])]
+        worker.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "freehold.app.worker", *map(str, fds)),
+            pass_fds=fds,
+            env=self._environment.child(),
+        )
+        theirs.close()
+        worker.started = tick()
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def hello() -> tuple[int, Config]:
+            return worker.index, self.config
+
+        async def open_for_calls() -> None:
+            worker.ready = True
+            if not ready.done():
+                ready.set_result(None)
+
+        channel = worker.channel = Channel(
+            {
+                "hello": hello,
+                "open": open_for_calls,
+                "engine": self.upkeep.engine,
+                "state": self.state,
+                "samples": self._samples,
+            }
+        )
+        await channel.open(ours)
+        ended = asyncio.ensure_future(worker.process.wait())
+        await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            raise FreeholdError(
+                f"Worker {worker.index} ended while it started (exit code {ended.result()}).",
+                hint="its reason stands above; `freehold check` looks at the configuration",
+            )
+        ended.cancel()
+
+    async def _keep(self, worker: Worker) -> None:
+        """Start the worker again, with back-off, each time that it ends by itself."""
+        while not self._stopping.is_set():
+            assert worker.process is not None and worker.channel is not None  # _start() came first
+            code = await worker.process.wait()
+            worker.ready = False
+            await worker.channel.close()
+            await self.upkeep.bury(worker.index)
+            if self._stopping.is_set():
+                return
+            worker.crashes = 1 if tick() - worker.started > 60 else worker.crashes + 1
+            pause = min(0.1 * 2 ** (worker.crashes - 1), 10.0)
+            log.error("worker ended", extra={"worker": worker.index, "code": code, "restart_in": pause})
+            await asyncio.sleep(pause)
+            try:
+                await self._start(worker)
+            except FreeholdError as e:
+                log.error("worker did not start", extra={"worker": worker.index, "why": e.message})
+
+    async def _end(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        patience = self.config.server.shutdown_seconds
+        for worker in self.workers:
+            if worker.channel is not None:
+                worker.channel.tell("stop", patience)
+        running = [w.process for w in self.workers if w.process is not None and w.process.returncode is None]
+        if running:
+            waits = [asyncio.ensure_future(p.wait()) for p in running]
+            await asyncio.wait(waits, timeout=patience + 5)
+            for process in running:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        for worker in self.workers:
+            if worker.channel is not None:
+                await worker.channel.close()
+        await self.upkeep.close()
+
+    async def state(self) -> dict[str, Any]:
+        """What /readyz and `freehold status` show."""
+        engines = self.upkeep.engines()
+        loading = [e["name"] for e in engines if e["state"] in ("starting", "failed") and e["wanted"]]
+        workers = [
+            {"index": w.index, "pid": w.process.pid if w.process else None, "ready": w.ready, "crashes": w.crashes}
+            for w in self.workers
+        ]
+        return {
+            "ready": not loading and any(w.ready for w in self.workers),
+            "loading": loading,
+            "pid": os.getpid(),
+            "started": self.started,
+            "snapshot": self.config.hash[:16],
+            "workers": workers,
+            "engines": engines,
+        }
+
+    async def _samples(self) -> list[Any]:
+        """Return every worker's metrics."""
+        asked = [w.channel.ask("sample") for w in self.workers if w.channel is not None and w.ready]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [a for a in answers if not isinstance(a, BaseException)]
+
+    def configuration(self) -> dict[str, Any]:
+        """The configuration that runs, for `freehold diff`."""
+        return {
+            "hash": self.config.hash,
+            "path": str(self.config.path) if self.config.path else None,
+            "effective": effective(self.config),
+            "needs_restart": self._waiting_restart,
+        }
+
+    async def reload(self) -> dict[str, Any]:
+        """Put the file in force in every worker, or in none. Raises ConfigError with all that is wrong."""
+        async with self._reloading:
+            new = self._load()
+            before, after = effective(self.config), effective(new)
+            changed = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+            self._waiting_restart = [k for k in changed if k.startswith(FIXED)]
+            new = msgspec.structs.replace(
+                new,
+                server=_kept(self.config.server, new.server),
+                store=self.config.store,
+                ledger=msgspec.structs.replace(
+                    new.ledger, durability=self.config.ledger.durability, when_down=self.config.ledger.when_down
+                ),
+            )
+            live = [w for w in self.workers if w.channel is not None and w.ready]
+            for worker in live:
+                assert worker.channel is not None  # filtered above
+                await worker.channel.ask("prepare", new)
+            for worker in live:
+                assert worker.channel is not None  # filtered above
+                worker.channel.tell("commit")
+            self.config = new
+            await self.upkeep.reload(new)
+            return {"hash": new.hash, "changed": changed, "needs_restart": self._waiting_restart}
+
+    async def _reload_aloud(self) -> None:
+        try:
+            done = await self.reload()
+        except ConfigError as e:
+            log.error("configuration refused; the old one stays in force", extra={"why": str(e)})
+        except FreeholdError as e:
+            log.error("reload failed; the old configuration stays in force", extra={"why": e.message})
+        else:
+            log.info("configuration in force", extra=done)
+
+    async def _watch_files(self) -> None:
+        """Reload when the configuration's files change; a half-written file is read again when it is at rest."""
+        seen = _stamp(self.config)
+        while True:
+            await asyncio.sleep(1.0)
+            now = _stamp(self.config)
+            if now != seen:
+                await asyncio.sleep(0.2)
+                if _stamp(self.config) == now:
+                    seen = now
+                    await self._reload_aloud()
+
+
+def _kept(old: Any, new: Any) -> Any:
+    return msgspec.structs.replace(new, listen=old.listen, workers=old.workers, tls=old.tls)
+
+
+def _stamp(config: Config) -> tuple[tuple[str, int, int], ...]:
+    stamps = []
+    for path in (config.path, *config.contract_files):
+        if path is not None:
+            try:
+                found = os.stat(path)
+                stamps.append((str(path), found.st_mtime_ns, found.st_size))
+            except OSError:
+                stamps.append((str(path), 0, 0))
+    return tuple(stamps)
