@@ -1,0 +1,411 @@
+"""The way into the ledger: group commit, and what happens while the store is away. Refuses to know who calls.
+
+Everything that waits goes into one transaction; while that one is under way the next group gathers. So the cost of a
+commit is shared by all callers that came meanwhile, and nobody waits for a timer in `strict`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from freehold.core.errors import StoreError
+from freehold.ledger.bodies import Body, storing
+from freehold.ledger.careful import append_carefully
+from freehold.ledger.entry import Entry, pack
+from freehold.ledger.seal import seal
+from freehold.ledger.spool import Record, Spool
+from freehold.store import CONFLICT, Store
+
+State = Literal["ok", "refusing", "spooling"]
+
+FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0  # seconds between tries while the store is away
+CHUNK = 500  # entries of one careful transaction
+PROBE = ("UPDATE meta SET value = value + 1 WHERE name = 'probe'", [()])
+
+
+class _Item:
+    """One entry on its way; `future` is None when nobody waits for the disk."""
+
+    __slots__ = ("bodies", "entry", "future")
+
+    def __init__(self, entry: Entry, future: asyncio.Future[None] | None, bodies: Sequence[Body]) -> None:
+        self.entry = entry
+        self.future = future
+        self.bodies = bodies
+
+
+class Ledger:
+    """Takes entries in. Made within a running event loop, which it belongs to.
+
+    `durability`: "strict" lets `intend` and `conclude` return when the disk has the entry; "batched" lets them return
+    at once and commits every `flush_ms`, or when `batch` entries wait; when `queue` wait, callers wait too.
+    `when_down`: "refuse" raises StoreError at once while the store takes no writes, and recovers by itself; outcomes
+    of calls that were under way are held in memory and written then. "spool" keeps entries in the file `spool_path`
+    (on the disk before anything returns in `strict`) and carries them over, in order and once each, when the store is
+    back; what an earlier process left there is carried over first.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        durability: Literal["strict", "batched"] = "strict",
+        when_down: Literal["refuse", "spool"] = "refuse",
+        spool_path: Path | str | None = None,
+        flush_ms: float = 20,
+        batch: int = 512,
+        queue: int = 10_000,
+    ) -> None:
+        self.state: State = "ok"
+        self._store = store
+        self._strict = durability == "strict"
+        self._flush = flush_ms / 1000
+        self._batch = batch
+        self._queue = queue
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[tuple[Any, ...], _Item] = {}
+        self._doubtful: list[Entry] = []
+        self._flushing: list[asyncio.Future[None]] = []
+        self._room: asyncio.Future[None] | None = None
+        self._asleep: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = self._closing = False
+        self._error: StoreError | None = None
+        self._spool: Spool | None = None
+        if when_down == "spool":
+            if spool_path is None:
+                raise ValueError("when_down='spool' needs a spool_path")
+            self._spool = Spool(Path(spool_path))
+            if self._spool.size:
+                self.state = "spooling"
+        self._pump = self._loop.create_task(self._run(), name="ledger")
+
+    # -- the way in -------------------------------------------------------------------------------------------------
+
+    async def intend(self, entry: Entry) -> None:
+        """Record who will see what. When this raises StoreError nothing may be sent, and there is nothing to conclude:
+        the ledger sees to it itself. When it is cancelled, `conclude` as usual."""
+        if self._error is not None:
+            raise _again(self._error)
+        if self._strict:
+            future = self._loop.create_future()
+            self._put(_Item(entry, future, ()))
+            await future
+            return
+        while len(self._waiting) >= self._queue:
+            await self._wait_for_room()
+        self._put(_Item(entry, None, ()))
+
+    async def conclude(self, entry: Entry, bodies: Sequence[Body] | None = None) -> None:
+        """Record what came of an attempt, with what is kept of its texts. When this raises StoreError the entry is not
+        on the disk yet; it is held, and written when the store is back."""
+        if not self._strict:
+            while len(self._waiting) >= self._queue and self._error is None:
+                await self._wait_for_room()
+            self._put(_Item(entry, None, bodies or ()))
+            return
+        if self._error is not None:
+            self._put(_Item(entry, None, bodies or ()))
+            raise _again(self._error)
+        future = self._loop.create_future()
+        self._put(_Item(entry, future, bodies or ()))
+        await future
+
+    async def note_admin(self, entry: Entry) -> None:
+        """Record an act of an administrator; returns when it is durable. Raises StoreError."""
+        if self._error is not None:
+            raise _again(self._error)
+        future = self._loop.create_future()
+        self._put(_Item(entry, future, ()))
+        self._ring()
+        await future
+
+    async def flush(self) -> None:
+        """Return when everything that was taken in so far is durable. Raises StoreError when that cannot be now."""
+        if self._error is not None:
+            raise _again(self._error)
+        if self._pump.done():
+            return
+        future = self._loop.create_future()
+        self._flushing.append(future)
+        self._ring()
+        await future
+
+    async def close(self) -> None:
+        """Write what waits, then stop. Raises StoreError when entries could not be written; `recover` will close their
+        calls as interrupted. A spool that is not empty stays for the next start."""
+        self._closing = True
+        self._ring()
+        try:
+            await self._pump
+        finally:
+            if self._spool is not None:
+                self._spool.close()
+
+    # -- the queue --------------------------------------------------------------------------------------------------
+
+    def _put(self, item: _Item) -> None:
+        waiting = self._waiting
+        name: tuple[Any, ...] = (item.entry.call, item.entry.attempt)
+        old = waiting.pop(name, None)
+        if old is not None:
+            if old.entry.kind == "intent" and item.entry.kind == "outcome":
+                _follow(old.future, item)  # an outcome repeats its intent, which need not be written apart
+            else:
+                waiting[name] = old
+                name = (*name, object())
+        waiting[name] = item
+        if self._strict or len(waiting) >= self._batch:
+            self._ring()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._flush, self._ring)
+
+    def _take(self) -> list[_Item]:
+        group = list(self._waiting.values())
+        self._waiting.clear()
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        return group
+
+    async def _wait_for_room(self) -> None:
+        if self._room is None or self._room.done():
+            self._room = self._loop.create_future()
+        await asyncio.shield(self._room)
+        if self._error is not None:
+            raise _again(self._error)
+
+    def _ring(self) -> None:
+        self._due = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._asleep is not None and not self._asleep.done():
+            self._asleep.set_result(None)
+
+    async def _sleep(self, seconds: float | None = None) -> None:
+        """Return at the next ring, or after `seconds`."""
+        self._asleep = self._loop.create_future()
+        timer = self._loop.call_later(seconds, _wake, self._asleep) if seconds is not None else None
+        try:
+            if not self._due:
+                await self._asleep
+        finally:
+            self._asleep = None
+            self._due = False
+            if timer is not None:
+                timer.cancel()
+
+    # -- the pump ---------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        if self.state == "spooling":
+            await self._through_spool([])
+        while True:
+            if not self._waiting and not self._flushing:
+                if self._closing:
+                    return
+                await self._sleep()
+            elif not self._due and not self._strict and not self._flushing and not self._closing:
+                await self._sleep()
+            self._due = False
+            flushing, self._flushing = self._flushing, []
+            error = await self._commit(self._take())
+            for future in flushing:
+                _resolve(future, error)
+
+    async def _commit(self, group: list[_Item]) -> StoreError | None:
+        """Write one group, by the straight way or another; return why callers had to be refused, if so."""
+        if not group:
+            return None
+        try:
+            await self._append(group)
+        except StoreError as e:
+            if self._spool is not None:
+                return await self._through_spool(group)
+            return await self._refuse(group, e)
+        for item in group:
+            if item.future is not None and not item.future.done():
+                item.future.set_result(None)
+        return None
+
+    async def _append(self, group: list[_Item]) -> None:
+        also = storing([(item.entry, item.bodies) for item in group if item.bodies])
+        try:
+            await self._store.append("entry", seal([pack(item.entry) for item in group]), also=also)
+        except StoreError as e:
+            if e.code != CONFLICT:
+                raise
+            await self._append_carefully([Record(item.entry, tuple(item.bodies)) for item in group])
+
+    async def _append_carefully(self, records: Sequence[Record]) -> None:
+        for start in range(0, max(len(records), 1), CHUNK):
+            part = records[start : start + CHUNK]
+            texts = storing([(record.entry, record.bodies) for record in part])
+            doubtful = self._doubtful[:CHUNK] if start == 0 else []
+            await append_carefully(self._store, [record.entry for record in part], doubtful, also=(PROBE, *texts))
+            del self._doubtful[: len(doubtful)]
+
+    # -- while the store is away ------------------------------------------------------------------------------------
+
+    async def _refuse(self, group: list[_Item], error: StoreError) -> StoreError:
+        """Refuse calls until the store takes writes again. Outcomes (and in `batched` intents too: their calls are on
+        their way) are held; an intent that was refused may have been written all the same, so it is in doubt."""
+        self.state, self._error = "refusing", error
+        first = error
+        held: list[_Item] = []
+        pause = FIRST_PAUSE
+        while True:
+            held += self._sort_out([*group, *self._take()], error)
+            for future in self._flushing:
+                _resolve(future, error)
+            self._flushing.clear()
+            if not self._closing:
+                await self._nap(pause)
+            group = self._take()
+            held += self._sort_out(group, error)
+            group = []
+            try:
+                await self._append_carefully([Record(item.entry, tuple(item.bodies)) for item in held])
+            except StoreError as e:
+                error = self._error = e
+                if self._closing:
+                    raise StoreError(
+                        f"{len(held)} entries could not be written before the end: {e.message}",
+                        hint="their calls are closed as interrupted, at the reserved cost, once the store is back",
+                    ) from e
+                pause = min(pause * 2, LAST_PAUSE)
+                continue
+            self.state, self._error = "ok", None
+            return first
+
+    def _sort_out(self, group: list[_Item], error: StoreError) -> list[_Item]:
+        """Tell those who wait; return what is to be held."""
+        held = []
+        for item in group:
+            if item.future is not None:
+                _resolve(item.future, error)
+                item.future = None
+                if item.entry.kind == "intent":
+                    self._doubtful.append(item.entry)
+                    continue
+                if item.entry.kind == "admin":
+                    continue
+            held.append(item)
+        return held
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep through rings, except the one of closing."""
+        until = self._loop.time() + seconds
+        while not self._closing and (left := until - self._loop.time()) > 0:
+            await self._sleep(left)
+
+    async def _through_spool(self, group: list[_Item]) -> StoreError | None:
+        """Take entries to the spool until the store has all of them. When the spool fails too, refuse."""
+        assert self._spool is not None
+        self.state = "spooling"
+        attempt: asyncio.Task[None] | None = None
+        pause, due = FIRST_PAUSE, self._loop.time()
+        try:
+            while True:
+                group += self._take()
+                if group:
+                    records = [Record(item.entry, tuple(item.bodies)) for item in group]
+                    try:
+                        await asyncio.to_thread(self._spool.write, records)
+                    except StoreError as e:
+                        if attempt is not None:
+                            await asyncio.wait([attempt])
+                        return await self._refuse(group, e)
+                    for item in group:
+                        _resolve(item.future, None)
+                    group = []
+                    continue
+                for future in self._flushing:  # what came before a flush is on the disk now, be it in the spool
+                    _resolve(future, None)
+                self._flushing.clear()
+                if attempt is not None and attempt.done():
+                    pause = pause * 2 if attempt.exception() else FIRST_PAUSE
+                    due = self._loop.time() + (min(pause, LAST_PAUSE) if attempt.exception() else 0)
+                    if self._closing and attempt.exception():
+                        return None
+                    attempt = None
+                if attempt is None and self._spool.done >= self._spool.size:
+                    await asyncio.to_thread(self._spool.clear)
+                    self.state = "ok"
+                    return None
+                if attempt is None and (self._closing or self._loop.time() >= due):
+                    attempt = self._loop.create_task(self._carry_over())
+                    attempt.add_done_callback(lambda _: self._ring())
+                await self._sleep(None if attempt is not None else due - self._loop.time())
+        finally:
+            if attempt is not None:
+                attempt.cancel()
+
+    async def _carry_over(self) -> None:
+        """Bring the next records from the spool into the store."""
+        assert self._spool is not None
+        records, done = await asyncio.to_thread(self._spool.read, CHUNK)
+        await self._append_carefully(records)
+        self._spool.done = done
+
+
+async def replay(store: Store, path: Path) -> int:
+    """Carry over a spool that a process left which is not coming back; return how many records it held. The file is
+    removed. Raises StoreError; then the file is as it was."""
+    spool = Spool(path)
+    count = 0
+    try:
+        while True:
+            records, done = await asyncio.to_thread(spool.read, CHUNK)
+            if done == spool.done:
+                break
+            texts = storing([(record.entry, record.bodies) for record in records])
+            await append_carefully(store, [record.entry for record in records], also=texts)
+            spool.done = done
+            count += len(records)
+        await asyncio.to_thread(path.unlink)
+        return count
+    finally:
+        spool.close()
+
+
+def _follow(waiter: asyncio.Future[None] | None, item: _Item) -> None:
+    """Let whoever still waits for a replaced intent be told along with its outcome."""
+    if waiter is None or waiter.done():
+        return
+    if item.future is None:
+        waiter.set_result(None)
+        return
+    item.future.add_done_callback(lambda done: _resolve(waiter, None if done.cancelled() else _failure(done)))
+
+
+def _failure(done: asyncio.Future[None]) -> StoreError | None:
+    error = done.exception()
+    return error if isinstance(error, StoreError) else None
+
+
+def _resolve(future: asyncio.Future[None] | None, error: StoreError | None) -> None:
+    if future is None or future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(_again(error))
+
+
+def _again(error: StoreError) -> StoreError:
+    """Return a fresh copy: one exception raised in many tasks would gather all their tracebacks."""
+    return StoreError(
+        error.message,
+        code=error.code,
+        hint=error.hint or "bring the store back; calls are taken again by themselves",
+        retry_after=LAST_PAUSE,
+    )
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

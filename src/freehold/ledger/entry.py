@@ -1,0 +1,125 @@
+"""What the ledger says of a call. Knows the form of an Entry for ever; refuses to know where it is kept."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any, Literal
+
+import msgspec
+
+from freehold.core.call import Purpose
+
+EntryKind = Literal["intent", "outcome", "admin"]
+
+INTENT, OUTCOME, ADMIN = 0, 1, 2
+NUMBERS: dict[str, int] = {"intent": INTENT, "outcome": OUTCOME, "admin": ADMIN}
+"""The kinds as the store keeps them."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One immutable line. An intent says who will see what and is durable before a byte leaves; an outcome repeats it
+    and adds what came of it; an admin act stands alone.
+
+    Entries are stored as the JSON array of their fields and are hashed, so the form only grows: a new field comes at
+    the end and has a default, no field is removed, renamed, moved, or given another type or meaning. Older rows then
+    decode with the defaults, and their hashes stay true because the stored bytes are what was hashed.
+
+    Times: `at` in nanoseconds since the epoch (UTC), `first_ms` and `total_ms` in milliseconds. Money in nano-units of
+    `currency`. Together `call` and `attempt` (from 0) name one try; a call counts as one request at its attempt 0.
+    """
+
+    kind: EntryKind
+    call: str
+    attempt: int
+    purpose: Purpose
+    at: int
+    key: str = ""  # id of the key that asked
+    team: str = ""
+    dialect: str = ""  # of the client
+    endpoint: str = ""  # chat, completion, embedding
+    asked: str = ""  # the model as the client named it
+    sent: str = ""  # as we named it to the vendor
+    answered: str = ""  # as the vendor named itself
+    deployment: str = ""
+    maker: str = ""
+    seller: str = ""
+    host: str = ""
+    region: str = ""
+    contract: str = ""
+    snapshot: str = ""  # hash of the tables that were in force
+    status: int = 0  # HTTP status that the attempt ended with; 0: none
+    error: str = ""  # code of core.errors, or one of ours: interrupted, not_sent
+    input: int = 0  # tokens
+    output: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    estimated: bool = False  # tokens or cost were counted by us
+    cost: int = 0
+    currency: str = ""
+    reserved: int = 0  # money that the intent set aside
+    reserved_tokens: int = 0
+    first_ms: float = 0.0
+    total_ms: float = 0.0
+    dropped: tuple[str, ...] = ()  # fields that the target could not honour
+    limits: tuple[str, ...] = ()  # ids of the limits that were charged
+    session: str = ""
+    user: str = ""
+    note: str = ""  # JSON: what an admin did, or what arrived too late
+
+
+FIELDS: tuple[str, ...] = Entry.__struct_fields__
+
+encode = msgspec.json.Encoder().encode
+"""Return the canonical bytes of an Entry."""
+
+decode = msgspec.json.Decoder(Entry).decode
+"""Return the Entry of canonical bytes; raises msgspec.ValidationError (also a ValueError)."""
+
+COLUMNS = (
+    "call", "attempt", "kind", "at", "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller",
+    "host", "status", "error", "input", "output", "cached", "cost", "currency",
+)  # fmt: skip
+"""Fields that the store also keeps apart, to filter and to sum; the seal says that they agree with the bytes."""
+
+_before = attrgetter("call", "attempt")
+_after = attrgetter(*COLUMNS[3:])
+_INT64 = 63
+
+
+def columns(entry: Entry) -> tuple[Any, ...]:
+    """Return the values of `COLUMNS`."""
+    return (*_before(entry), NUMBERS[entry.kind], *_after(entry))
+
+
+def pack(entry: Entry) -> tuple[Any, ...]:
+    """Return `columns(entry)` and the canonical bytes, as any store takes them. Never raises for an Entry whose fields
+    have their types: a vendor may state tokens beyond 64 bits or send half a character, and that must not hold up the
+    entries of others; such values are cut down to what can be kept."""
+    if (
+        entry.input | entry.output | entry.cached | entry.reasoning | entry.cost | entry.reserved
+        | entry.reserved_tokens | entry.status
+    ) >> _INT64 or "\0" in entry.answered or "\0" in entry.asked:  # fmt: skip
+        entry = clean(entry)
+    try:
+        data = encode(entry)
+    except UnicodeEncodeError:
+        entry = clean(entry)
+        data = encode(entry)
+    return (*_before(entry), NUMBERS[entry.kind], *_after(entry), data)
+
+
+def clean(entry: Entry) -> Entry:
+    """Return `entry` with integers within 0 .. 2^63 - 1 and texts that are UTF-8 without NUL."""
+    return Entry(*[_cleaned(getattr(entry, name)) for name in FIELDS])
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return min(max(value, 0), (1 << _INT64) - 1)
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(value, tuple):
+        return tuple(_cleaned(item) for item in value)
+    return value
