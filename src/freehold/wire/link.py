@@ -1,0 +1,280 @@
+"""One connection to a server: sends a request, reads its reply, times it. Refuses to know pools and dialling."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from freehold.core.clock import tick
+from freehold.wire.origin import Sink, Source, Timeouts, broken, overdue
+
+if TYPE_CHECKING:
+    from freehold.wire.pool import Pool
+
+HEAD_BYTES = 65536
+"""The most that status line and headers of a reply may have, in bytes."""
+
+
+class Stale(Exception):
+    """A kept connection turned out to be closed before any byte of the reply: worth one try on a fresh one."""
+
+
+class Link(asyncio.Protocol):
+    """HTTP/1.1 on one connection, one request at a time."""
+
+    __slots__ = (
+        "bodied",
+        "complete",
+        "deadline",
+        "fresh",
+        "headed",
+        "headers",
+        "idle_since",
+        "keep",
+        "lost",
+        "no_body",
+        "parser",
+        "parts",
+        "paused",
+        "piece",
+        "pool",
+        "quiet_since",
+        "read",
+        "sent_at",
+        "sink",
+        "source",
+        "status",
+        "timeouts",
+        "transport",
+        "until_eof",
+        "used",
+        "waiter",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.parser = HttpResponseParser(self)
+        self.waiter: asyncio.Future[None] | None = None
+        self.sink: Sink | None = None
+        self.source: Source | None = None
+        self.lost = False
+        self.used = False
+        self.paused = False
+        self.idle_since = 0.0
+        self.headers: dict[bytes, bytes] = {}
+
+    def launch(
+        self, payload: bytes, body: bytes, sink: Sink, timeouts: Timeouts, deadline: float, no_body: bool
+    ) -> asyncio.Future[None]:
+        """Send a request; the future ends with the reply. `deadline` is a tick, `no_body` true for HEAD."""
+        self.waiter = waiter = self.pool.loop.create_future()
+        self.sink = sink
+        self.timeouts = timeouts
+        self.deadline = deadline
+        self.no_body = no_body
+        self.headers = {}
+        self.status = 0
+        self.read = 0
+        self.headed = self.bodied = self.complete = self.keep = self.until_eof = self.fresh = False
+        self.piece = b""
+        self.parts: list[bytes] | None = None
+        self.sent_at = tick()
+        if body:
+            self.transport.writelines((payload, body))
+        else:
+            self.transport.write(payload)
+        return waiter
+
+    # The transport's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self.pool.lost(self)
+        if self.waiter is None:
+            return
+        if self.until_eof and exc is None:
+            self.complete = True
+            self._finish()
+        elif self.used and not self.read:
+            self._end(Stale())
+        else:
+            why = "in the middle of its reply" if self.read else "without a reply"
+            self._end(broken(f"the server closed the connection {why}", bool(self.read)))
+
+    def eof_received(self) -> None:
+        if self.waiter is None:  # before the loop gets to say that it is lost, a request could still pick it
+            self.close()
+
+    def data_received(self, data: bytes) -> None:
+        if self.waiter is None:  # nobody asked
+            self.close()
+            return
+        self.read += len(data)
+        self.fresh = True
+        try:
+            self.parser.feed_data(data)
+            if not self.headed and self.read > HEAD_BYTES:
+                self.fail(broken(f"the head of the reply has more than {HEAD_BYTES} bytes", True))
+                return
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self.keep = False
+            if not self.complete:
+                self.fail(broken(f"the reply is not valid HTTP: {error}", True))
+                return
+        if self.piece:
+            self._deliver()
+        if self.complete and self.waiter is not None:
+            self._finish()
+
+    # The parser's side.
+
+    def on_message_begin(self) -> None:
+        if self.complete:  # more than one reply to one request: this connection is out of step
+            self.keep = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.headed:  # trailing fields, or a reply that nobody asked for
+            return
+        name = name.lower()
+        headers = self.headers
+        headers[name] = value if name not in headers else headers[name] + b", " + value
+
+    def on_headers_complete(self) -> None:
+        if self.complete or self.waiter is None:
+            return
+        status = self.parser.get_status_code()
+        self.status = status
+        if status < 200:
+            return
+        self.headed = True
+        headers = self.headers
+        chunked = headers.get(b"transfer-encoding")
+        if chunked is not None:
+            if chunked.lower() != b"chunked":
+                self.fail(broken(f"the reply has the transfer-encoding {chunked.decode('latin-1')}", True))
+                return
+        elif b"content-length" not in headers and status != 204 and status != 304:
+            self.until_eof = True
+        source = self.source = Source(self)
+        sink = self.sink
+        if sink is not None:
+            try:
+                sink.head(status, headers, source)
+            except Exception as error:
+                self.fail(error)
+                return
+        if self.no_body:
+            # The parser does not know that the request was a HEAD and would wait for a body: no further use.
+            self.until_eof = False
+            self.complete = True
+
+    def on_body(self, data: bytes) -> None:
+        if self.complete:
+            return
+        if not self.piece:
+            self.piece = data
+        elif self.parts is None:
+            self.parts = [self.piece, data]
+        else:
+            self.parts.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.complete:
+            return
+        if self.status < 200:  # an interim reply; the real one follows
+            self.headers = {}
+            return
+        self.complete = True
+        self.keep = self.parser.should_keep_alive()
+
+    # The tap.
+
+    def pause_reading(self) -> None:
+        if not self.paused and not self.lost:
+            self.paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.paused and not self.lost:
+            self.paused = False
+            self.transport.resume_reading()
+
+    # Ends.
+
+    def _deliver(self) -> None:
+        """Hand on the pieces of one read in one call: a burst of small chunks then costs one write further on."""
+        if self.parts is None:
+            data = self.piece
+        else:
+            data = b"".join(self.parts)
+            self.parts = None
+        self.piece = b""
+        if self.waiter is None or self.sink is None:
+            return
+        self.bodied = True
+        try:
+            self.sink.data(data)
+        except Exception as error:
+            self.fail(error)
+
+    def _finish(self) -> None:
+        """End well: the reply is complete."""
+        keep = self.keep and not self.lost and not self.transport.get_write_buffer_size()
+        self.used = True
+        if self.paused:
+            self.resume_reading()
+        self._end(None)
+        if keep:
+            self.pool.give(self)
+        else:
+            self.close()
+
+    def fail(self, error: BaseException) -> None:
+        """End badly: the connection is closed at once."""
+        if self.waiter is not None:
+            self._end(error)
+        self.close()
+
+    def close(self) -> None:
+        """Close at once, whatever is under way."""
+        if not self.lost:
+            self.lost = True
+            self.pool.lost(self)
+            self.transport.abort()
+        if self.waiter is not None:
+            self._end(broken("the connection was closed on our side", bool(self.read)))
+
+    def _end(self, error: BaseException | None) -> None:
+        waiter, self.waiter, self.sink = self.waiter, None, None
+        if self.source is not None:
+            self.source.flow = None
+            self.source = None
+        self.pool.busy.discard(self)
+        if waiter is not None and not waiter.done():
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+
+    def check(self, now: float) -> None:
+        """Look after overdue time; called by the client's sweep."""
+        timeouts = self.timeouts
+        if now > self.deadline:
+            self.fail(overdue("total", timeouts.total, bool(self.read)))
+        elif not self.bodied:
+            if now - self.sent_at > timeouts.first_byte:
+                self.fail(overdue("first_byte", timeouts.first_byte, bool(self.read)))
+            self.quiet_since = now
+        elif self.fresh or self.paused:
+            # A flag set by each read and a look at it now and then: no clock is read and no timer moved for a chunk.
+            self.fresh = False
+            self.quiet_since = now
+        elif now - self.quiet_since > timeouts.idle:
+            self.fail(overdue("idle", timeouts.idle, True))

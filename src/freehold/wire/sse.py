@@ -1,0 +1,182 @@
+"""Server-sent events: a parser, an encoder, and a tap on a stream that passes through. Refuses to know dialects beyond
+what a model, a usage block and an end look like on the way past."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from freehold.core.errors import UpstreamBroken
+
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_LINE_END = re.compile(rb"\r?\n")
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_BOM = b"\xef\xbb\xbf"
+
+EVENT_BYTES = 16777216
+"""The longest event that is held until its end comes, in bytes."""
+
+
+class Event(NamedTuple):
+    """One event; `data` is its data lines joined with a line feed, `name` its type."""
+
+    data: bytes
+    name: str | None
+    id: str | None
+
+
+class _Shape(msgspec.Struct):
+    choices: list[msgspec.Raw] | None = None
+    usage: msgspec.Raw | None = None
+
+
+def encode(data: bytes, event: str | None = None, id: str | None = None) -> bytes:
+    """Return one event. Line breaks in `data` become data lines of their own; ValueError for one in `event` or `id`."""
+    for field in (event, id):
+        if field is not None and ("\n" in field or "\r" in field):
+            raise ValueError("a field of an event has a line break in it")
+    if b"\n" not in data and b"\r" not in data and event is None and id is None:
+        return b"data: %b\n\n" % data
+    head = f"event: {event}\n" if event is not None else ""
+    if id is not None:
+        head += f"id: {id}\n"
+    lines = re.split(rb"\r\n|\n|\r", data)
+    return head.encode() + b"".join([b"data: %b\n" % line for line in lines]) + b"\n"
+
+
+def events(data: bytes) -> Iterator[Event]:
+    """Yield the events in a whole stream (WHATWG HTML, section 9.2.6), an unfinished last one too. Comments and events
+    without data are passed over; a lone CR does not end a line."""
+    for block in _BLANK_LINE.split(data.removeprefix(_BOM)):
+        payload = _payload(block)
+        if payload is not None:
+            yield Event(payload, _field(block, b"event"), _field(block, b"id"))
+
+
+def _payload(block: bytes) -> bytes | None:
+    """Return the data lines of an event, joined with a line feed; None when it has none."""
+    lines = []
+    for line in _LINE_END.split(block):
+        if line.startswith(b"data:"):
+            lines.append(line[6:] if line[5:6] == b" " else line[5:])
+        elif line == b"data":
+            lines.append(b"")
+    return b"\n".join(lines) if lines else None
+
+
+def _field(block: bytes, name: bytes) -> str | None:
+    """Return the last value of the field `name` in an event."""
+    value = None
+    for line in _LINE_END.split(block):
+        before, _, after = line.partition(b":")
+        if before == name:
+            value = after.removeprefix(b" ").decode("utf-8", "replace")
+    return value
+
+
+class EventTap:
+    """Reads along on a stream that passes, and lets only whole events through.
+
+    `usage_data` is the payload of the last event with a usage object, `first_data` of the first event, `done` whether
+    [DONE] came, `events` the number of payloads and `chars` their bytes, [DONE] not counted. With `strip_usage` the
+    event that holds usage and no choices, which a vendor adds on request, is kept from the client.
+
+    What is let through in all, and what is known at the end, does not depend on how the stream was cut into pieces.
+    """
+
+    __slots__ = ("_searched", "_tail", "chars", "done", "events", "first_data", "strip_usage", "usage_data")
+
+    def __init__(self, *, strip_usage: bool = False) -> None:
+        self.strip_usage = strip_usage
+        self.usage_data: bytes | None = None
+        self.first_data: bytes | None = None
+        self.done = False
+        self.events = 0
+        self.chars = 0
+        self._tail = bytearray()
+        self._searched = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what may go on to the client now. UpstreamBroken when an event has no end within EVENT_BYTES."""
+        if not self._tail and self.first_data is not None and data.startswith(b"data: {") and data.endswith(b"\n\n"):
+            # Whole events of one JSON line each and nothing to note in them is what nearly every read brings. When all
+            # line feeds stand in pairs and each pair but the last is followed by a data line, there is nothing else.
+            ends = data.count(b"\n\n")
+            if (
+                data.count(b"\n") == 2 * ends
+                and (ends == 1 or data.count(b"\ndata: {") == ends - 1)
+                and b'"usage"' not in data
+                and b"\r" not in data
+            ):
+                self.events += ends
+                self.chars += len(data) - 8 * ends
+                return data
+        return self._feed(data)
+
+    def finish(self) -> bytes:
+        """Return what was held back, once the stream has ended: an event without its blank line, usually nothing."""
+        rest = bytes(self._tail)
+        self._tail.clear()
+        self._searched = 0
+        return rest if not rest or self._see(rest) else b""
+
+    def _feed(self, data: bytes) -> bytes:
+        tail = self._tail
+        if tail:
+            tail += data
+            start = self._searched
+            data = bytes(tail) if _BLANK_LINE.search(tail, start) else b""
+            if not data:
+                self._hold(len(tail))
+                return b""
+            tail.clear()
+        passed = []
+        at = 0
+        for match in _BLANK_LINE.finditer(data):
+            end = match.end()
+            block = data[at:end]
+            if self._see(block):
+                passed.append(block)
+            at = end
+        if at < len(data):
+            tail += data[at:]
+            self._hold(len(tail))
+        return passed[0] if len(passed) == 1 else b"".join(passed)
+
+    def _hold(self, size: int) -> None:
+        if size > EVENT_BYTES:
+            raise UpstreamBroken("an event of the stream has no end", hint="Try again; the server is at fault.")
+        self._searched = max(size - 2, 0)  # a blank line may be cut in two
+
+    def _see(self, block: bytes) -> bool:
+        """Note what one event says; False when it is not for the client."""
+        if self.first_data is None:
+            block = block.removeprefix(_BOM)
+        payload = _payload(block)
+        if payload is None:
+            return True
+        if payload.strip() == b"[DONE]":
+            self.done = True
+            return True
+        self.events += 1
+        self.chars += len(payload)
+        if self.first_data is None:
+            self.first_data = payload
+        if b'"usage"' in payload and _USAGE.search(payload):
+            self.usage_data = payload
+            return not (self.strip_usage and _is_pure_usage(payload))
+        return True
+
+
+def _is_pure_usage(payload: bytes) -> bool:
+    if not _NO_CHOICES.search(payload):
+        return False
+    try:
+        shape = msgspec.json.decode(payload, type=_Shape)
+    except msgspec.DecodeError:
+        return False
+    return shape.choices == [] and shape.usage is not None and bytes(shape.usage).startswith(b"{")
