@@ -1,0 +1,40 @@
+"""Who may call, and how much: keys, teams, limits, meters. Refuses to know HTTP and the insides of routes."""
+
+from __future__ import annotations
+
+from freehold.access.estimate import bound
+from freehold.access.keys import Key, KeyRing, create, expiry, list_keys, load, revoke
+from freehold.access.limits import Limit, describe_all, opened, parse, parse_all
+from freehold.access.memory import LimitsMemory
+from freehold.access.meter import Meter, Reservation, Standing
+from freehold.access.shared_meter import SharedMeter
+from freehold.access.store_meter import StoreMeter
+from freehold.access.teams import Team, create_team, disable_team, find_team, list_teams, update_team
+
+__all__ = [
+    "Key",
+    "KeyRing",
+    "Limit",
+    "LimitsMemory",
+    "Meter",
+    "Reservation",
+    "SharedMeter",
+    "Standing",
+    "StoreMeter",
+    "Team",
+    "bound",
+    "create",
+    "create_team",
+    "describe_all",
+    "disable_team",
+    "expiry",
+    "find_team",
+    "list_keys",
+    "list_teams",
+    "load",
+    "opened",
+    "parse",
+    "parse_all",
+    "revoke",
+    "update_team",
+]
