@@ -179,7 +179,7 @@ class Reader:
     def value(self, hint: Any, raw: Any, where: str) -> Any:
         """Return `raw` as what the annotation `hint` asks for; None (and a problem noted) when it cannot be."""
         self.origins[where] = "file"
-        bare, unit = _unwrap(hint)
+        bare, unit = unwrap(hint)
         if bare is Secret:
             return self.secret(raw, where)
         if bare is Path:
@@ -288,7 +288,7 @@ def suggest(word: str, known: typing.Iterable[str]) -> str:
     return "known: " + ", ".join(names) if names else ""
 
 
-def _unwrap(hint: Any) -> tuple[Any, str | None]:
+def unwrap(hint: Any) -> tuple[Any, str | None]:
     """Return the annotation without Optional and Annotated, and the unit that it was annotated with."""
     unit = None
     while True:

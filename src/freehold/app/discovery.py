@@ -17,3 +17,8 @@ def kinds() -> frozenset[str]:
 def discover(environment: Environment) -> tuple[dict[str, Deployment], dict[str, str]]:
     """Return the deployments of a house without a file, and the origins of what is no default in them."""
     return {name: Deployment(kind="llamacpp", model=name) for name in (CHAT, EMBEDDINGS)}, {}
+
+
+def vendor_rows() -> list[tuple[str, str, str]]:
+    """Return the variable, deployment and endpoint of each vendor that is found by its key, for the reference page."""
+    return []

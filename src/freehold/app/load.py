@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from freehold.app import environment as env
 from freehold.app.config import Problems, Reader, Secret, find, join, parse, suggest
 from freehold.app.discovery import discover, kinds
 from freehold.app.settings import Config, Deployment, File, Route, Server, Store
+from freehold.core.errors import ConfigError
 
 SOCKET_PATH = 80
 """Longest run folder, bytes: a UNIX socket's whole path must stay under 108 and names take up to 28."""
@@ -44,6 +45,7 @@ def load(path: str | None = None, environment: env.Environment | None = None, cw
     _check_deployments(deployments, reader)
     _check_routes(routes, {*deployments, *(raw.get("deployments") or ())}, reader)
     _check_files(tables, deployments, reader)
+    _check_limits(tables, reader)
     if reader.problems:
         raise Problems(file, reader.problems)
     data = _data_folder(file, base, cwd, environment)
@@ -191,6 +193,17 @@ def _check_files(tables: File, deployments: dict[str, Deployment], reader: Reade
     _check_store(tables.store.url, reader)
 
 
+def _check_limits(tables: File, reader: Reader) -> None:
+    if not tables.access.default_limits:
+        return
+    from freehold.access import parse_all
+
+    try:
+        parse_all(tables.access.default_limits, "key:default")
+    except ConfigError as e:
+        reader.note("access.default_limits", e.message, e.hint)
+
+
 def _check_store(url: str, reader: Reader) -> None:
     where, usage = "store.url", "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
     scheme, _, rest = url.partition(":")
@@ -256,3 +269,11 @@ def _writable(folder: Path) -> bool:
     while not folder.exists():
         folder = folder.parent
     return os.access(folder, os.W_OK | os.X_OK)
+
+
+def check_routes_exist(config: Config, names: Iterable[str]) -> None:
+    """Raise ConfigError for a public name that no route or deployment has."""
+    known = config.all_routes()
+    for name in names:
+        if name not in known and name.removesuffix("/*") not in known:
+            raise ConfigError(f"no route is called {name!r}", hint=suggest(name, known))

@@ -58,9 +58,7 @@ class Server(Table, frozen=True, kw_only=True):
     limits: DoorLimits = msgspec.field(default_factory=DoorLimits)  # what a client may send
     cors_origins: tuple[str, ...] = ()  # web origins that may call from a browser; "*" for all; none by default
     shutdown_seconds: Seconds = 30.0  # how long running streams may take to finish at shutdown
-    on_loss: Literal["strict", "warn"] = (
-        "strict"  # a field that the target cannot honour is refused, or named in a header
-    )
+    on_loss: Literal["strict", "warn"] = "strict"  # what a target cannot honour is refused, or named in a header
     log: Literal["json", "text"] = "json"  # form of the log on stderr
     access_log: bool = False  # one log line per request
     expose_deployments: bool = True  # each deployment can also be asked for by its own name
@@ -76,9 +74,7 @@ class Store(Table, frozen=True, kw_only=True):
 class Ledger(Table, frozen=True, kw_only=True):
     """What is recorded of each call, and when."""
 
-    durability: Literal["strict", "batched"] = (
-        "strict"  # strict: on disk before a byte leaves; batched: within flush_ms
-    )
+    durability: Literal["strict", "batched"] = "strict"  # on disk before a byte leaves, or within flush_ms
     when_down: Literal["refuse", "spool"] = "refuse"  # when the store takes no write: refuse calls, or spool to a file
     bodies: Literal["none", "redacted", "full"] = "redacted"  # what is kept of prompts and answers
     flush_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50  # longest wait before a batch is written, milliseconds
@@ -98,7 +94,7 @@ class Engines(Table, frozen=True, kw_only=True):
     keep_alive: Seconds = 600.0  # idle seconds after which a model is put to sleep
     threads: Count | None = None  # threads per model; default: cores - 1
     max_context: Count = 8192  # longest context that is set up, tokens; a deployment's `context` goes before it
-    prefer: tuple[str, ...] = ()  # order of the kinds of source, e.g. ["path", "pypi", "hub", "url"]
+    prefer: tuple[Literal["hf", "pypi", "url", "path"], ...] = ()  # kinds of source to ask first
     offline: bool = False  # never reach for the network; a model that is not here is an error
     catalogue: Path | None = None  # TOML file with models of one's own, in the form of the shipped catalogue
     index: str | None = None  # package index for models in wheels; default: the one that pip uses

@@ -1,0 +1,39 @@
+#!/bin/sh
+# What the tests need besides Python packages: PostgreSQL, and Node's official client. Does nothing when all is there.
+set -eu
+cd "$(dirname "$0")/.."
+
+stop() {
+    echo "freehold: $1" >&2
+    echo "  what to do: $2" >&2
+    exit 1
+}
+
+have_postgres() {
+    command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1
+}
+
+if ! have_postgres; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        echo "installing PostgreSQL" >&2
+        export DEBIAN_FRONTEND=noninteractive
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; } >/dev/null ||
+            stop "PostgreSQL was not installed" "see the lines above"
+    else
+        stop "the tests of the store need PostgreSQL" "install it, e.g. sudo apt-get install postgresql"
+    fi
+    have_postgres || stop "PostgreSQL was installed, but its server is not found" "put its bin folder on PATH"
+fi
+
+command -v node >/dev/null 2>&1 || stop "the tests of the official Node client need Node.js" "install Node.js with npm"
+wanted=$(cksum <tests/node/package-lock.json)
+if [ "$(cat tests/node/node_modules/.stamp 2>/dev/null)" != "$wanted" ]; then
+    if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
+        HOME=$PWD/.venv/home
+        export HOME
+        mkdir -p "$HOME"
+    fi
+    (cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+        stop "the Node client was not installed" "see the lines above: no network, a full disk, or a wrong hash"
+    printf '%s' "$wanted" >tests/node/node_modules/.stamp
+fi

@@ -1,0 +1,82 @@
+"""`teams create|list|set`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from freehold.access import Team
+    from freehold.app.cli.parser import Commands, Context
+
+_LIMIT = 'a limit that all its keys share, e.g. "budget=100.00 USD/month"; repeat for several'
+
+
+def register(commands: Commands) -> None:
+    group = commands.group("teams", "limits that several keys share")
+    create_ = group.add("create", create, "make a team")
+    create_.add_argument("name", help="what to call it")
+    create_.add_argument("--limit", action="append", default=[], metavar="LIMIT", help=_LIMIT)
+    group.add("list", list_teams, "show all teams")
+    set_ = group.add("set", change, "change a team", "Limits that are given take the place of all that it had.")
+    set_.add_argument("team", help="its name or id")
+    set_.add_argument("--limit", action="append", metavar="LIMIT", help=_LIMIT)
+    set_.add_argument("--no-limits", action="store_true", help="take all its limits away")
+    state = set_.add_mutually_exclusive_group()
+    state.add_argument("--disable", action="store_true", help="stop all its keys at once")
+    state.add_argument("--enable", action="store_true", help="let them work again")
+
+
+def create(context: Context) -> int:
+    from freehold import access
+    from freehold.app.cli.stored import run
+
+    args = context.args
+    team = run(context.config, lambda store: access.create_team(store, args.name, limits=args.limit))
+    context.talk.result(_facts(team), f"{team.name} ({team.id})")
+    return 0
+
+
+def list_teams(context: Context) -> int:
+    from freehold import access
+    from freehold.app.cli.stored import run
+
+    rows = [_facts(team) for team in run(context.config, access.list_teams)]
+    context.talk.rows(rows, ("name", "limits", "disabled", "id"), "no teams; `freehold teams create NAME`")
+    return 0
+
+
+def change(context: Context) -> int:
+    from freehold import access
+    from freehold.app.cli.stored import run
+    from freehold.core.errors import BadRequest
+    from freehold.store import Store
+
+    args = context.args
+    if not (args.limit or args.no_limits or args.disable or args.enable):
+        raise BadRequest("nothing to change", hint="give --limit, --no-limits, --disable or --enable")
+    if args.limit and args.no_limits:
+        raise BadRequest("--limit and --no-limits exclude each other", hint="give one of them")
+
+    async def work(store: Store) -> Team:
+        team = await access.find_team(store, args.team)
+        if args.limit or args.no_limits:
+            team = await access.update_team(store, team.id, limits=args.limit or ())
+        if args.disable or args.enable:
+            team = await access.disable_team(store, team.id, disabled=args.disable)
+        return team
+
+    team = run(context.config, work)
+    context.talk.result(_facts(team), f"{team.name}: {', '.join(_facts(team)['limits']) or 'no limits'}")
+    return 0
+
+
+def _facts(team: Team) -> dict[str, Any]:
+    from freehold.core.clock import iso
+
+    return {
+        "id": team.id,
+        "name": team.name,
+        "limits": [limit.describe() for limit in team.limits],
+        "created": iso(team.created_at),
+        "disabled": iso(team.disabled_at) if team.disabled_at is not None else None,
+    }
