@@ -1,1 +1,1 @@
-"""Dialects that clients and vendors speak: pure codecs between bytes and the Call. Refuses to know sockets, keys, money."""
+"""Dialects that clients and vendors speak: pure codecs between bytes and the Call. Refuses to know sockets."""

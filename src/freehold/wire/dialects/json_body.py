@@ -1,4 +1,4 @@
-"""What a JSON body must be before anybody reads its meaning: syntax, depth, single keys. Refuses to know any dialect."""
+"""What a JSON body must be before anybody reads it: syntax, depth, single keys. Refuses to know any dialect."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def require_utf8(body: bytes) -> None:
 
 
 def require_depth(text: bytes, limit: int) -> None:
-    """Raise TooLarge (status 400) when valid JSON `text` nests arrays and objects deeper than `limit`; linear in its length."""
+    """Raise TooLarge (status 400) when valid JSON `text` nests deeper than `limit`. Linear in its length."""
     if _few(text, b"{", limit, b"["):
         return
     if b"\\" in text:

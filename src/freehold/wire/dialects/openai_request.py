@@ -1,4 +1,4 @@
-"""Bytes of an OpenAI request to a Call: the whole request is judged here, once. Refuses to know who asks and who answers.
+"""Bytes of an OpenAI request to a Call: the whole request is judged here, once. Refuses to know who asks or answers.
 
 Source: openai-openapi v2.3.0 and, for wording and codes, the service's own answers. A body is read twice: once for its
 members as received (`Call.fields`), once into typed structs that are thrown away. Long bodies take a way that reads the
@@ -46,14 +46,16 @@ LONG = 8192
 """Bytes from which a body takes the way that reads its long member once."""
 
 _decoder = msgspec.json.Decoder
-_chat, _opaque_chat = _decoder(schema.Chat), _decoder(schema.OpaqueChat)
+_chat, _known_chat, _opaque_chat = _decoder(schema.Chat), _decoder(schema.KnownChat), _decoder(schema.OpaqueChat)
 _completion, _opaque_completion = _decoder(schema.Completion), _decoder(schema.OpaqueCompletion)
 _embedding, _opaque_embedding = _decoder(schema.Embedding), _decoder(schema.OpaqueEmbedding)
-_message = _decoder(schema.Message)
+_calls = _decoder(list[schema.OnlyToolCall])
+_parts = _decoder(list[schema.OnlyPart])
 _members = _decoder(dict[str, Raw])
 _encode = msgspec.json.Encoder().encode
 _NOTHING: frozenset[str] = frozenset()
-_QUOTE, _COMMA = ord('"'), ord(",")
+_QUOTE, _BRACKET, _COMMA = ord('"'), ord("["), ord(",")
+_NULL = Raw(b"null")
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _WANT = re.compile(r"Expected `(?P<want>.*)`, got `(?P<got>.*)`")
 _WORDS = {
@@ -83,8 +85,8 @@ def parse(
     asked = model or typed.model
     if not asked:
         refuse("missing_required_parameter", "model", "Missing required parameter: 'model'.")
-    call = Call(id or new_id("call"), dialect, kind, asked, fields, len(body), user=typed.user or None)
-    call.session = call.user
+    call = Call(id or new_id("call"), dialect, kind, asked, fields, len(body))
+    call.user = call.session = typed.user or None
     if kind == "embedding":
         if typed.dimensions is not None:
             call.needs = frozenset((DIMENSIONS,))
@@ -125,29 +127,50 @@ def encode(fields: Mapping[str, Raw | bytes], **replace: Any) -> bytes:
 def _read(kind: Kind, body: bytes, max_depth: int) -> tuple[dict[str, Raw], Any]:
     """The plain way: judge everything, in words."""
     fields = json_body.members(body)
-    json_body.require_depth(body, max_depth)
     typed: Any
     try:
         if kind == "chat":
-            typed = _chat.decode(body)
-            for index, message in enumerate(typed.messages):
-                # Most messages are plain text by somebody who needs nothing else.
-                if message.content.__class__ is not str or message.role == "tool" or message.tool_calls is not None:
-                    check_message(message, index)
-            check_chat(typed)
+            typed = _read_chat(body, fields, max_depth)
         elif kind == "completion":
+            _require_depth(body, fields, "prompt", max_depth)
             typed = _completion.decode(body)
             check_texts(typed.prompt, "prompt", empty=True)
             check_completion(typed)
         else:
+            _require_depth(body, fields, "input", max_depth)
             typed = _embedding.decode(body)
             check_texts(typed.input, "input", empty=False, most=MAX_INPUTS)
     except msgspec.ValidationError as e:
-        _refuse_value(fields, e)
+        json_body.require_depth(body, max_depth)
+        _refuse_value(e)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         json_body.refuse_syntax(body, e)
-    json_body.require_utf8(body)  # members that nobody has read as text
+    if not body.isascii():
+        json_body.require_utf8(body)  # members that nobody has read as text
     return fields, typed
+
+
+def _read_chat(body: bytes, fields: dict[str, Raw], max_depth: int) -> Any:
+    try:
+        typed: Any = _known_chat.decode(body)
+        _require_depth(body, fields, "messages", max_depth)
+    except msgspec.ValidationError:
+        json_body.require_depth(body, max_depth)
+        typed = _chat.decode(body)
+    for index, message in enumerate(typed.messages):
+        # Most messages are plain text by somebody who needs nothing else.
+        if message.content.__class__ is not str or message.role == "tool" or message.tool_calls is not None:
+            check_message(message, index)
+    check_chat(typed)
+    return typed
+
+
+def _require_depth(body: bytes, fields: dict[str, Raw], known: str, max_depth: int) -> None:
+    """Refuse what nests too deep, the member `known` apart, whose type bounds it."""
+    if len(body) - len(fields.get(known, b"")) > 2 * max_depth:
+        for name, value in fields.items():
+            if name != known and len(value) > 2 * max_depth:
+                json_body.require_depth(bytes(value), max_depth - 1)
 
 
 def _read_long(kind: Kind, body: bytes, max_depth: int) -> tuple[dict[str, Raw], Any] | None:
@@ -158,9 +181,9 @@ def _read_long(kind: Kind, body: bytes, max_depth: int) -> tuple[dict[str, Raw],
         if kind == "chat":
             typed = _opaque_chat.decode(body)
             fields = _carve(body, "messages", len(_encode(typed.messages)), max_depth)
-            if fields is not None:
-                _open(typed.messages, max_depth)
-                check_chat(typed)
+            if fields is None or not _judge_opaque(typed.messages):
+                return None
+            check_chat(typed)
         else:
             key = "prompt" if kind == "completion" else "input"
             typed = (_opaque_completion if kind == "completion" else _opaque_embedding).decode(body)
@@ -169,28 +192,33 @@ def _read_long(kind: Kind, body: bytes, max_depth: int) -> tuple[dict[str, Raw],
             fields = _carve(body, key, len(text), max_depth) if memoryview(text)[0] == _QUOTE else None
             if kind == "completion":
                 check_completion(typed)
-        json_body.require_utf8(body)
+        if not body.isascii():
+            json_body.require_utf8(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FreeholdError):
         return None
     return (fields, typed) if fields is not None else None
 
 
-def _open(messages: list[Any], max_depth: int) -> None:
-    """Type, in place, the messages that are more than a role and a text."""
-    for index, message in enumerate(messages):
+def _judge_opaque(messages: list[Any]) -> bool:
+    """Return whether all messages are certainly good; lists of parts are typed in place."""
+    for message in messages:
         content = message.content
-        if (
-            content is UNSET
-            or memoryview(content)[0] != _QUOTE
-            or message.tool_calls is not UNSET
-            or message.refusal is not UNSET
-            or message.reasoning_content is not UNSET
-            or (message.role == "tool" and not message.tool_call_id)
-        ):
-            text = _encode(message)
-            json_body.require_depth(text, max_depth - 2)
-            messages[index] = plain = _message.decode(text)
-            check_message(plain, index)
+        if message.tool_calls is not UNSET:
+            calls = _calls.decode(message.tool_calls)
+            if not calls or any((c.function if c.type == "function" else c.custom) is None for c in calls):
+                return False
+            if content is UNSET or content == _NULL:
+                continue
+        elif content is UNSET or (message.role == "tool" and not message.tool_call_id):
+            return False
+        first = memoryview(content)[0]
+        if first == _BRACKET:
+            message.content = _parts.decode(content)
+            if not message.content:
+                return False
+        elif first != _QUOTE:
+            return False
+    return True
 
 
 def _carve(body: bytes, key: str, size: int, max_depth: int) -> dict[str, Raw] | None:
@@ -214,9 +242,7 @@ def _carve(body: bytes, key: str, size: int, max_depth: int) -> dict[str, Raw] |
     fields.update(behind)
     if len(_encode(fields)) != len(body):
         return None
-    for name, value in fields.items():
-        if name != key:
-            json_body.require_depth(bytes(value), max_depth - 1)
+    _require_depth(body, fields, key, max_depth)
     return fields
 
 
@@ -235,7 +261,7 @@ def _chat_needs(chat: Any) -> frozenset[str]:
     return frozenset(needs) if needs else _NOTHING
 
 
-def _refuse_value(fields: Mapping[str, Raw], error: msgspec.ValidationError) -> NoReturn:
+def _refuse_value(error: msgspec.ValidationError) -> NoReturn:
     """Say a validation error in OpenAI's words."""
     match = _AT.match(str(error))
     what, path = (match["what"], match["path"]) if match else (str(error), None)

@@ -7,7 +7,14 @@ from typing import Any, NoReturn
 from freehold.core.errors import BadRequest
 from freehold.wire.dialects.openai_schema import Chat, Completion, Image, Message, ToolChoice
 
-CODES = ("missing_required_parameter", "invalid_type", "invalid_value", "invalid_json", "duplicate_key", "json_too_deep")
+CODES = (
+    "missing_required_parameter",
+    "invalid_type",
+    "invalid_value",
+    "invalid_json",
+    "duplicate_key",
+    "json_too_deep",
+)
 """Codes of the refusals of this dialect, beside those of the classes in core/errors.py."""
 
 MAX_INPUTS = 2048
@@ -132,14 +139,16 @@ def check_texts(texts: Any, param: str, *, empty: bool, most: int | None = None)
             refuse("invalid_value", param, f"'{param}' must not be an empty string.")
         return
     if most is not None and len(texts) > most:
-        refuse("invalid_value", param, f"'{param}' may have at most {most} elements.", "Split it over several requests.")
+        refuse(
+            "invalid_value", param, f"'{param}' may have at most {most} elements.", "Split it over several requests."
+        )
     kinds = set(map(type, texts))
     if len(kinds) != 1:
         refuse("invalid_type", param, f"'{param}' must be a list of strings, of tokens, or of token arrays, not mixed.")
     kind = kinds.pop()
-    if kind is int and min(texts) < 0 or kind is list and any(tokens and min(tokens) < 0 for tokens in texts):
+    if (kind is int and min(texts) < 0) or (kind is list and any(tokens and min(tokens) < 0 for tokens in texts)):
         refuse("invalid_value", param, f"'{param}' holds a negative token.")
-    if kind is list and not all(texts) or kind is str and not empty and not all(texts):
+    if (kind is list and not all(texts)) or (kind is str and not empty and not all(texts)):
         refuse("invalid_value", param, f"'{param}' must not hold an empty element.")
 
 
@@ -147,6 +156,6 @@ def has_image(messages: list[Any]) -> bool:
     """Return whether any message shows an image."""
     for message in messages:
         content = message.content
-        if content.__class__ is list and any(part.__class__ is Image for part in content):
+        if content.__class__ is list and any(isinstance(part, Image) for part in content):
             return True
     return False

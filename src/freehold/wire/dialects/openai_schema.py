@@ -74,6 +74,11 @@ class ToolCall(Struct):
     type: Literal["function", "custom"]
     function: CalledFunction | None = None
     custom: CalledCustom | None = None
+    index: int | None = None
+
+
+class HeardAudio(Struct):
+    id: str
 
 
 class Message(Struct):
@@ -84,7 +89,8 @@ class Message(Struct):
     tool_calls: list[ToolCall] | None = None
     function_call: CalledFunction | None = None
     refusal: str | None = None
-    audio: Free | None = None
+    audio: HeardAudio | None = None
+    reasoning_content: str | None = None
 
 
 class OpaqueMessage(Struct, forbid_unknown_fields=True):
@@ -95,8 +101,65 @@ class OpaqueMessage(Struct, forbid_unknown_fields=True):
     name: str | UnsetType = UNSET
     tool_call_id: str | UnsetType = UNSET
     tool_calls: Raw | UnsetType = UNSET
-    refusal: Raw | UnsetType = UNSET
-    reasoning_content: Raw | UnsetType = UNSET
+
+
+class OnlyText(Text, tag="text", forbid_unknown_fields=True):
+    """This and the next: the same without members that nobody knows, so that their depth is known as well."""
+
+
+class OnlyImageUrl(ImageUrl, forbid_unknown_fields=True):
+    pass
+
+
+class OnlyImage(Image, tag="image_url", forbid_unknown_fields=True):
+    image_url: OnlyImageUrl
+
+
+class OnlyAudioData(AudioData, forbid_unknown_fields=True):
+    pass
+
+
+class OnlyAudio(Audio, tag="input_audio", forbid_unknown_fields=True):
+    input_audio: OnlyAudioData
+
+
+class OnlyFileData(FileData, forbid_unknown_fields=True):
+    pass
+
+
+class OnlyFile(File, tag="file", forbid_unknown_fields=True):
+    file: OnlyFileData
+
+
+class OnlyRefusal(Refusal, tag="refusal", forbid_unknown_fields=True):
+    pass
+
+
+OnlyPart = OnlyText | OnlyImage | OnlyAudio | OnlyFile | OnlyRefusal
+
+
+class OnlyCalledFunction(CalledFunction, forbid_unknown_fields=True):
+    pass
+
+
+class OnlyCalledCustom(CalledCustom, forbid_unknown_fields=True):
+    pass
+
+
+class OnlyToolCall(ToolCall, forbid_unknown_fields=True):
+    function: OnlyCalledFunction | None = None
+    custom: OnlyCalledCustom | None = None
+
+
+class OnlyHeardAudio(HeardAudio, forbid_unknown_fields=True):
+    pass
+
+
+class OnlyMessage(Message, forbid_unknown_fields=True):
+    content: str | list[OnlyPart] | None = None  # type: ignore[assignment]  # lists are invariant; nobody appends
+    tool_calls: list[OnlyToolCall] | None = None  # type: ignore[assignment]
+    function_call: OnlyCalledFunction | None = None
+    audio: OnlyHeardAudio | None = None
 
 
 class Function(Struct):
@@ -197,6 +260,7 @@ class ChatOf(Sampling, Generic[M], kw_only=True):
 
 
 Chat = ChatOf[Message]
+KnownChat = ChatOf[OnlyMessage]
 OpaqueChat = ChatOf[OpaqueMessage]
 
 Texts = str | Annotated[list[str | int | list[int]], Meta(min_length=1)]

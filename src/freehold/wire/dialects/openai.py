@@ -1,0 +1,37 @@
+"""OpenAI's dialect as one name: requests in (`parse`, `encode`), errors, models and usage out."""
+
+from __future__ import annotations
+
+from freehold.wire.dialects.openai_reply import (
+    Card,
+    answered,
+    error,
+    error_event,
+    error_object,
+    estimate_input,
+    estimate_usage,
+    metered,
+    model,
+    models,
+    read,
+    usage,
+)
+from freehold.wire.dialects.openai_request import MAX_DEPTH, encode, parse
+
+__all__ = [
+    "MAX_DEPTH",
+    "Card",
+    "answered",
+    "encode",
+    "error",
+    "error_event",
+    "error_object",
+    "estimate_input",
+    "estimate_usage",
+    "metered",
+    "model",
+    "models",
+    "parse",
+    "read",
+    "usage",
+]
