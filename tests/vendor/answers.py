@@ -85,6 +85,18 @@ KNOWN: dict[str, frozenset[str]] = {
 }
 
 
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+RANGES = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "n": (1, 128),
+    "max_tokens": (1, 1 << 20),
+    "max_completion_tokens": (1, 1 << 20),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+}
+
+
 class Act(msgspec.Struct, frozen=True):
     """How to behave for one request, written `name;key=value;...` in the model's name or in a script."""
 
@@ -162,8 +174,18 @@ def check(kind: str, request: Any) -> Json:
     needed = {"chat": "messages", "completion": "prompt", "embedding": "input"}[kind]
     if needed not in request:
         raise bad(f"Missing required parameter: '{needed}'.", needed, "missing_required_parameter")
-    if kind == "chat" and not request["messages"]:
-        raise bad("Invalid 'messages': empty array.", "messages", "empty_array")
+    if kind == "chat":
+        if not request["messages"]:
+            raise bad("Invalid 'messages': empty array.", "messages", "empty_array")
+        for n, message in enumerate(request["messages"]):
+            if message.get("role") not in ROLES:
+                raise bad(f"Invalid value: '{message.get('role')}'.", f"messages[{n}].role", "invalid_value")
+    for name, (low, high) in RANGES.items():
+        value = request.get(name)
+        if value is not None and (not isinstance(value, int | float) or not low <= value <= high):
+            raise bad(f"Invalid value for '{name}'.", name, "invalid_value")
+    if request.get("stream_options") and not request.get("stream"):
+        raise bad("'stream_options' is only allowed when 'stream' is enabled.", "stream_options")
     return request
 
 

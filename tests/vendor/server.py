@@ -153,6 +153,9 @@ class _Connection(asyncio.Protocol):
             await self._route(seen, azure)
         except Problem as problem:
             self._json({"error": problem.error}, problem.status, problem.headers)
+        except Exception as e:  # the vendor must not leave a test waiting because of its own mistake
+            self.vendor.mistakes.append(repr(e))
+            self._json({"error": {"message": repr(e), "type": "server_error", "param": None, "code": "mistake"}}, 500)
         self._done()
 
     def _write(self, status: int, kind: str, body: bytes | None, headers: Any = (), length: int | None = None) -> None:
@@ -175,7 +178,11 @@ class _Connection(asyncio.Protocol):
         if not (seen.header("authorization") or seen.header("api-key")):
             if azure:
                 raise Problem(401, {"code": "401", "message": "Access denied due to missing subscription key."})
-            raise answers.bad("You didn't provide an API key.", status=401)
+            raise answers.bad("You didn't provide an API key.", None, "invalid_api_key", 401)
+        if not self.vendor.accepts(seen.header("authorization") or seen.header("api-key") or ""):
+            if azure:
+                raise Problem(401, {"code": "401", "message": "Access denied due to invalid subscription key."})
+            raise answers.bad("Incorrect API key provided.", None, "invalid_api_key", 401)
         name, rest = None, path.removeprefix("/openai/v1/" if azure else "/v1/")
         if path.startswith("/openai/deployments/"):
             name, _, rest = path.removeprefix("/openai/deployments/").partition("/")
@@ -193,6 +200,10 @@ class _Connection(asyncio.Protocol):
         if not model:
             raise answers.bad("you must provide a model parameter")
         act = self.vendor.act_for(model)
+        if self.vendor.strict_models and model not in self.vendor.models:
+            if azure:
+                raise Problem(404, {"code": "DeploymentNotFound", "message": "The API deployment does not exist."})
+            raise answers.bad(f"The model `{model}` does not exist.", "model", "model_not_found", 404)
         problem = faults.problem_of(act, azure)
         if problem is not None:
             raise problem
@@ -370,11 +381,14 @@ class Vendor:
         on_arrival: Callable[[Seen], Any] | None = None,
         tls: ssl.SSLContext | None = None,
         aliases: Mapping[str, str] | None = None,
+        key: str | None = None,
+        strict_models: bool = False,
         models: tuple[str, ...] = ("ok", "vendor-small"),
     ) -> None:
         self.record, self.port, self.on_arrival, self.tls, self.models = record, port, on_arrival, tls, models
-        self.aliases = aliases or {}
+        self.aliases, self.key, self.strict_models = aliases or {}, key, strict_models
         self.seen: list[Seen] = []
+        self.mistakes: list[str] = []
         self.connections: set[_Connection] = set()
         self.accepted = self.requests = self.malformed = 0
         self._scripts: dict[str, deque[str]] = {}
@@ -389,6 +403,10 @@ class Vendor:
     def script(self, model: str, *acts: str) -> None:
         """Behave like `acts`, one a request, for the next requests to `model`; then as its name says."""
         self._scripts[model] = deque(acts)
+
+    def accepts(self, credential: str) -> bool:
+        """Whether `credential` (`Bearer KEY` or `KEY`) is good; without a key of our own every one is."""
+        return self.key is None or credential.removeprefix("Bearer ") == self.key
 
     def act_for(self, model: str) -> Act:
         waiting = self._scripts.get(model)
@@ -441,8 +459,6 @@ class Vendor:
     async def _stop(self) -> None:
         await self.unlisten()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            t for t in asyncio.all_tasks() if t is not asyncio.current_task()
-        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
