@@ -32,11 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     # Everything else is imported late: `--version` and shell completion must cost next to nothing.
     from freehold.app.cli.output import Talk
-    from freehold.app.cli.parser import Context, build
+    from freehold.app.cli.parser import Context, parse
     from freehold.app.environment import read
 
     try:
-        parsed = build().parse_args(arguments)
+        parsed = parse(arguments)
     except SystemExit as e:
         return e.code if isinstance(e.code, int) else USAGE
     environment = read()

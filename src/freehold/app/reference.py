@@ -34,9 +34,13 @@ def schema() -> dict[str, Any]:
     for name, definition in made["$defs"].items():
         shape = getattr(tables, name)
         said = meanings(shape)
+        hints = typing.get_type_hints(shape, include_extras=True)
         for key, member in definition.get("properties", {}).items():
             if key in said:
-                definition["properties"][key] = {**member, "description": said[key]}
+                member = definition["properties"][key] = {**member, "description": said[key]}
+            if unwrap(hints[key])[1] is not None:
+                member.pop("anyOf", None)
+                member["type"] = ["number", "string"]
     made["$defs"]["Target"] = {"anyOf": [{"type": "string"}, made["$defs"]["Target"]]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "freehold.toml", **made}
 
@@ -67,7 +71,7 @@ def settings() -> str:
         '`"5m"`; sizes are bytes, or text such as `"32 MiB"`. An unknown name is an error. `freehold check` prints',
         "every value in force with its origin; `freehold schema` prints the JSON schema.",
     ]
-    for where, shape in _tables(tables.File, ""):
+    for where, shape in every_table(tables.File, ""):
         lines += ["", f"## `[{where}]`", "", (inspect.getdoc(shape) or "").splitlines()[0], ""]
         lines += ["| setting | type | default | meaning |", "|---|---|---|---|"]
         hints = typing.get_type_hints(shape, include_extras=True)
@@ -89,7 +93,7 @@ def _vendors() -> Iterator[str]:
         yield f"| `{variable}` | `{name}` | `{endpoint}` |"
 
 
-def _tables(shape: type[msgspec.Struct], where: str) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+def every_table(shape: type[msgspec.Struct], where: str) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     """Yield the name and the Struct of every table, in the order of the file."""
     for field in msgspec.structs.fields(shape):
         bare, _ = unwrap(typing.get_type_hints(shape, include_extras=True)[field.name])
@@ -99,7 +103,7 @@ def _tables(shape: type[msgspec.Struct], where: str) -> Iterator[tuple[str, type
             name = f"{name}.NAME" if where == "" else f"{name}[]"
         if bare is not None and _struct(bare):
             yield name, bare
-            yield from _tables(bare, name)
+            yield from every_table(bare, name)
 
 
 def _struct(kind: Any) -> bool:

@@ -13,8 +13,8 @@ import msgspec
 
 from freehold.app.config import Secret
 
-_SECONDS = msgspec.Meta(ge=0, extra={"unit": "seconds"}, extra_json_schema={"type": ["number", "string"]})
-_BYTES = msgspec.Meta(ge=0, extra={"unit": "bytes"}, extra_json_schema={"type": ["integer", "string"]})
+_SECONDS = msgspec.Meta(ge=0, extra={"unit": "seconds"})
+_BYTES = msgspec.Meta(ge=0, extra={"unit": "bytes"})
 
 Seconds = Annotated[float, _SECONDS]
 """A number of seconds, or text such as "5m"."""

@@ -56,6 +56,12 @@ class Commands:
         return Commands(inner, self._shared)
 
 
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return what the command line says. Raises SystemExit, as argparse does."""
+    # The defaults stand here and not in the parser: a subcommand's own would undo what stood before its name.
+    return build().parse_args(arguments, argparse.Namespace(config=None, json=False, quiet=False, debug=False))
+
+
 def build() -> argparse.ArgumentParser:
     """Return the whole grammar."""
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -74,7 +80,6 @@ def build() -> argparse.ArgumentParser:
         "130 interrupted.",
         parents=[shared],
     )
-    parser.set_defaults(config=None, json=False, quiet=False, debug=False)
     parser.add_argument("--version", "-V", action="version", version=f"freehold {__version__}")
     commands = Commands(parser.add_subparsers(title="commands", metavar="COMMAND", required=True), shared)
     for group in (server, configuration, doctor, models, keys, teams, ledger, chat):

@@ -1,0 +1,111 @@
+"""Every setting, command, error code, variable and endpoint stands in docs/reference, as the code has it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from freehold import __version__
+from freehold.app import reference
+from freehold.app.environment import VARIABLES
+from freehold.core.errors import FreeholdError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = ROOT / "docs" / "reference"
+
+
+@pytest.mark.parametrize(
+    ("page", "make"),
+    [("settings.md", reference.settings), ("commands.md", reference.commands), ("errors.md", reference.error_codes)],
+)
+def test_reference_pages_are_fresh(page: str, make: object) -> None:
+    assert callable(make)
+    assert (PAGES / page).read_text("utf-8") == make(), "stale: run `make docs`"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    from freehold.app.settings import File
+
+    for where, shape in reference.every_table(File, ""):
+        said = reference.meanings(shape)
+        assert [name for name in shape.__struct_fields__ if not said.get(name)] == [], where
+
+
+def test_every_error_code_is_documented() -> None:
+    text = (PAGES / "errors.md").read_text("utf-8")
+    codes = {kind.code for kind in FreeholdError.registry.values()} | set(reference.special_codes())
+    assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
+
+
+def test_every_variable_is_documented() -> None:
+    """What the code asks the environment for is listed, and what is listed is asked for."""
+    text = (PAGES / "settings.md").read_text("utf-8")
+    assert [name for name in VARIABLES if f"`{name}`" not in text] == []
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "src" / "freehold" / "app").rglob("*.py"))
+    asked = set(re.findall(r'environment\.(?:get|folder)\("([A-Z_]+)"', source))
+    assert asked <= set(VARIABLES)
+
+
+def test_every_path_of_the_door_is_documented() -> None:
+    text = (PAGES / "endpoints.md").read_text("utf-8")
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "src" / "freehold" / "gateway").glob("*.py"))
+    paths = set(re.findall(r'"(/(?:v1|openai|api)/[a-z0-9/_-]*[a-z0-9_-])/?"', source))
+    paths |= set(re.findall(r'"(/(?:healthz|readyz|metrics))"', source))
+    assert len(paths) > 5
+    assert [path for path in sorted(paths) if path not in text] == []
+    headers = set(re.findall(r'b"(x-freehold-[a-z-]+)"', source))
+    assert headers
+    assert [name for name in sorted(headers) if name not in text] == []
+
+
+def test_the_schema_accepts_what_the_reader_accepts(tmp_path: Path) -> None:
+    schema = json.loads(json.dumps(reference.schema()))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    good = tomllib.loads(
+        """
+        [server]
+        listen = "127.0.0.1:9000"
+        limits = { body_bytes = "1 MiB", header_seconds = 2.5 }
+        [deployments.a]
+        kind = "openai"
+        endpoint = "https://example.org/v1"
+        model = "m"
+        key = { env = "A_KEY" }
+        [routes.r]
+        deployments = ["a", { name = "a", weight = 2 }]
+        """
+    )
+    check.validate(good)
+    for bad in ({"sever": {}}, {"server": {"lisen": "x"}}, {"deployments": {"a": {"kind": "openai", "key": "sk-1"}}}):
+        assert not check.is_valid(bad), bad
+
+
+def test_the_change_log_is_in_form() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## Unreleased$", text, re.MULTILINE)
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= {"Added", "Changed", "Fixed", "Removed", "Security"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", __version__)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = []
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def test_python_is_new_enough_everywhere() -> None:
+    """The version that the scripts check is the one that the package asks for."""
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"]
+    assert wanted == ">=3.11"
+    assert "(3, 11)" in (ROOT / "scripts" / "install.sh").read_text("utf-8")
+    assert sys.version_info >= (3, 11)

@@ -1,0 +1,198 @@
+"""The command line as a shell sees it: exit codes, streams, JSON, pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freehold import __version__
+from freehold.app import main as app
+from freehold.app.cli.parser import Context
+from freehold.app.main import main
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in, with no user's folder."""
+    for name in list(os.environ):
+        if name.startswith(("FREEHOLD_", "XDG_")) or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def freehold(*arguments: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    source = str(Path(app.__file__).resolve().parents[2])
+    environment = {"PATH": os.environ["PATH"], "HOME": "", "PYTHONPATH": source}
+    command = (sys.executable, "-m", "freehold", *arguments)
+    return subprocess.run(command, cwd=cwd, env=environment, input=stdin, capture_output=True, text=True, timeout=30)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"freehold {__version__}\n"
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert main(["nonsense"]) == 2
+    assert main(["keys", "create"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_configuration_errors_are_3_and_one_clear_text(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "freehold.toml").write_text("[server]\nlisen = 1\n")
+    assert main(["check"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "server.lisen: no such setting (did you mean `listen`?)" in err
+    assert "what to do:" in err
+    assert "Traceback" not in err
+
+
+def test_errors_are_json_for_machines(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--json"]) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert json.loads(err)["error"]["code"] == "not_running"
+
+
+def test_options_stand_before_or_behind_the_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "a.toml").write_text("[server]\nworkers = 3\n")
+    for arguments in (["--config", "a.toml", "--json", "check"], ["check", "--json", "--config", "a.toml"]):
+        assert main(arguments) == 0
+        settings = {row["setting"]: row for row in json.loads(capsys.readouterr().out)["settings"]}
+        assert settings["server.workers"] == {"setting": "server.workers", "value": 3, "origin": "file"}
+        assert settings["server.listen"]["origin"] == "default"
+
+
+def test_check_never_shows_a_secret(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", "sk-secret")
+    (here / "freehold.toml").write_text(
+        '[deployments.a]\nkind = "openai"\nendpoint = "https://example.org/v1"\nmodel = "m"\nkey = { env = "A_KEY" }\n'
+    )
+    assert main(["check"]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"^deployments\.a\.key +\"env:A_KEY\" +env A_KEY$", out, re.MULTILINE)
+    assert "sk-secret" not in out + err
+
+
+def test_keys_from_making_to_ending(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "create", "ci", "--limit", "requests=5/minute", "--expires", "90d", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["key"].startswith("fh-")
+    assert made["limits"] == ["requests=5/minute"]
+    assert main(["keys", "list", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert made["key"] not in out
+    assert [key["id"] for key in json.loads(out)] == [made["id"]]
+    assert main(["keys", "create", "ci"]) == 1
+    assert main(["keys", "revoke", "ci"]) == 0
+    assert main(["keys", "revoke", "ci"]) == 1
+    capsys.readouterr()
+    assert main(["keys", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert (here / ".freehold").stat().st_mode & 0o077 == 0
+
+
+def test_the_secret_alone_goes_to_stdout(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "create", "ci"]) == 0
+    out, err = capsys.readouterr()
+    assert re.fullmatch(r"fh-[A-Za-z0-9_-]{43}\n", out)
+    assert out.strip() not in err
+
+
+def test_a_key_is_made_for_routes_that_exist(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "create", "ci", "--route", "smollm2-135m-instrct"]) == 3
+    assert "did you mean `smollm2-135m-instruct`?" in capsys.readouterr().err
+
+
+def test_default_limits_and_their_absence(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "freehold.toml").write_text('[access]\ndefault_limits = ["tokens=1000/day"]\n')
+    assert main(["keys", "create", "one", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["limits"] == ["tokens=1000/day"]
+    assert main(["keys", "create", "two", "--limit", "requests=1/minute", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["limits"] == ["requests=1/minute"]
+
+
+def test_teams(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["teams", "create", "red", "--limit", "budget=10.00/month"]) == 0
+    assert main(["keys", "create", "ci", "--team", "red"]) == 0
+    assert main(["teams", "set", "red", "--limit", "budget=20.00/month", "--disable"]) == 0
+    capsys.readouterr()
+    assert main(["teams", "list", "--json"]) == 0
+    (team,) = json.loads(capsys.readouterr().out)
+    assert team["limits"] == ["budget=20.00 USD/month"]
+    assert team["disabled"] is not None
+    assert main(["teams", "set", "red", "--enable", "--no-limits"]) == 0
+    assert main(["teams", "set", "red"]) == 1
+    assert main(["teams", "set", "blue", "--enable"]) == 1
+
+
+def test_a_bug_is_one_line_and_a_traceback_on_demand(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Context) -> int:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("freehold.app.cli.configuration.check", broken)
+    assert main(["check"]) == 1
+    assert "ZeroDivisionError: by zero" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):
+        main(["check", "--debug"])
+
+
+def test_system_errors_say_what_to_do(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Context) -> int:
+        raise OSError(28, "No space left on device", "/srv/freehold.db")
+
+    monkeypatch.setattr("freehold.app.cli.configuration.check", full)
+    assert main(["check"]) == 1
+    err = capsys.readouterr().err
+    assert "/srv/freehold.db: No space left on device" in err
+    assert "free some space" in err
+
+
+def test_an_interrupt_is_130(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: Context) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("freehold.app.cli.configuration.check", interrupted)
+    assert main(["check"]) == 130
+
+
+def test_a_pipe_that_closes_early_is_no_error(here: Path) -> None:
+    source = str(Path(app.__file__).resolve().parents[2])
+    environment = {"PATH": os.environ["PATH"], "HOME": "", "PYTHONPATH": source}
+    command = f"{sys.executable} -m freehold schema | head -c 10; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ("bash", "-c", command), cwd=here, env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert done.stderr == ""
+    assert len(done.stdout) == 10
+    assert done.returncode in (0, 141, 128 + signal.SIGPIPE)
+
+
+def test_as_a_module_from_a_strange_folder(here: Path) -> None:
+    done = freehold("check", "--json", "--quiet", cwd=here)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["file"] is None
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / ".freehold").write_text("")
+    assert main(["keys", "list"]) == 3
+    assert "is a file, not a folder" in capsys.readouterr().err
