@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from freehold.core.errors import StoreError
 from freehold.ledger.bodies import Body, storing
@@ -17,7 +17,7 @@ from freehold.ledger.careful import append_carefully
 from freehold.ledger.entry import Entry, pack
 from freehold.ledger.seal import seal
 from freehold.ledger.spool import Record, Spool
-from freehold.store import CONFLICT, Store
+from freehold.store import CONFLICT, VALUE, Store
 
 State = Literal["ok", "refusing", "spooling"]
 
@@ -26,15 +26,8 @@ CHUNK = 500  # entries of one careful transaction
 PROBE = ("UPDATE meta SET value = value + 1 WHERE name = 'probe'", [()])
 
 
-class _Item:
-    """One entry on its way; `future` is None when nobody waits for the disk."""
-
-    __slots__ = ("bodies", "entry", "future")
-
-    def __init__(self, entry: Entry, future: asyncio.Future[None] | None, bodies: Sequence[Body]) -> None:
-        self.entry = entry
-        self.future = future
-        self.bodies = bodies
+_Item = tuple[Entry, "asyncio.Future[None] | None", Sequence[Body]]
+"""One entry on its way, who waits for the disk, and what is kept of its texts."""
 
 
 class Ledger:
@@ -66,7 +59,8 @@ class Ledger:
         self._batch = batch
         self._queue = queue
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[tuple[Any, ...], _Item] = {}
+        self._items: list[_Item] = []  # what waits
+        self._intents: dict[tuple[str, int], int] = {}  # in `batched`: where in `_items` an intent stands
         self._doubtful: list[Entry] = []
         self._flushing: list[asyncio.Future[None]] = []
         self._room: asyncio.Future[None] | None = None
@@ -92,34 +86,48 @@ class Ledger:
             raise _again(self._error)
         if self._strict:
             future = self._loop.create_future()
-            self._put(_Item(entry, future, ()))
+            self._items.append((entry, future, ()))
+            if self._asleep is not None:
+                self._ring()
             await future
             return
-        while len(self._waiting) >= self._queue:
+        while len(self._items) >= self._queue:
             await self._wait_for_room()
-        self._put(_Item(entry, None, ()))
+        self._intents[entry.call, entry.attempt] = len(self._items)
+        self._items.append((entry, None, ()))
+        if self._timer is None or len(self._items) >= self._batch:
+            self._schedule()
 
     async def conclude(self, entry: Entry, bodies: Sequence[Body] | None = None) -> None:
         """Record what came of an attempt, with what is kept of its texts. When this raises StoreError the entry is not
         on the disk yet; it is held, and written when the store is back."""
-        if not self._strict:
-            while len(self._waiting) >= self._queue and self._error is None:
-                await self._wait_for_room()
-            self._put(_Item(entry, None, bodies or ()))
+        if self._strict:
+            if self._error is not None:
+                self._items.append((entry, None, bodies or ()))
+                raise _again(self._error)
+            future = self._loop.create_future()
+            self._items.append((entry, future, bodies or ()))
+            if self._asleep is not None:
+                self._ring()
+            await future
             return
-        if self._error is not None:
-            self._put(_Item(entry, None, bodies or ()))
-            raise _again(self._error)
-        future = self._loop.create_future()
-        self._put(_Item(entry, future, bodies or ()))
-        await future
+        place = self._intents.pop((entry.call, entry.attempt), None)
+        if place is not None:
+            # An outcome repeats all that its intent said, so an intent that still waits is not written apart.
+            self._items[place] = (entry, None, bodies or ())
+            return
+        while len(self._items) >= self._queue and self._error is None:
+            await self._wait_for_room()
+        self._items.append((entry, None, bodies or ()))
+        if self._timer is None or len(self._items) >= self._batch:
+            self._schedule()
 
     async def note_admin(self, entry: Entry) -> None:
         """Record an act of an administrator; returns when it is durable. Raises StoreError."""
         if self._error is not None:
             raise _again(self._error)
         future = self._loop.create_future()
-        self._put(_Item(entry, future, ()))
+        self._items.append((entry, future, ()))
         self._ring()
         await future
 
@@ -147,25 +155,15 @@ class Ledger:
 
     # -- the queue --------------------------------------------------------------------------------------------------
 
-    def _put(self, item: _Item) -> None:
-        waiting = self._waiting
-        name: tuple[Any, ...] = (item.entry.call, item.entry.attempt)
-        old = waiting.pop(name, None)
-        if old is not None:
-            if old.entry.kind == "intent" and item.entry.kind == "outcome":
-                _follow(old.future, item)  # an outcome repeats its intent, which need not be written apart
-            else:
-                waiting[name] = old
-                name = (*name, object())
-        waiting[name] = item
-        if self._strict or len(waiting) >= self._batch:
+    def _schedule(self) -> None:
+        if len(self._items) >= self._batch:
             self._ring()
         elif self._timer is None:
             self._timer = self._loop.call_later(self._flush, self._ring)
 
     def _take(self) -> list[_Item]:
-        group = list(self._waiting.values())
-        self._waiting.clear()
+        group, self._items = self._items, []
+        self._intents.clear()
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
         return group
@@ -204,7 +202,7 @@ class Ledger:
         if self.state == "spooling":
             await self._through_spool([])
         while True:
-            if not self._waiting and not self._flushing:
+            if not self._items and not self._flushing:
                 if self._closing:
                     return
                 await self._sleep()
@@ -226,19 +224,22 @@ class Ledger:
             if self._spool is not None:
                 return await self._through_spool(group)
             return await self._refuse(group, e)
-        for item in group:
-            if item.future is not None and not item.future.done():
-                item.future.set_result(None)
+        for _, future, _ in group:
+            if future is not None and not future.done():
+                future.set_result(None)
         return None
 
     async def _append(self, group: list[_Item]) -> None:
-        also = storing([(item.entry, item.bodies) for item in group if item.bodies])
+        also = storing([(entry, bodies) for entry, _, bodies in group if bodies])
         try:
-            await self._store.append("entry", seal([pack(item.entry) for item in group]), also=also)
+            await self._store.append("entry", seal([pack(entry) for entry, _, _ in group]), also=also)
+            return
+        except UnicodeEncodeError:
+            pass
         except StoreError as e:
-            if e.code != CONFLICT:
+            if e.code not in (CONFLICT, VALUE):
                 raise
-            await self._append_carefully([Record(item.entry, tuple(item.bodies)) for item in group])
+        await self._append_carefully(_records(group))
 
     async def _append_carefully(self, records: Sequence[Record]) -> None:
         for start in range(0, max(len(records), 1), CHUNK):
@@ -268,7 +269,7 @@ class Ledger:
             held += self._sort_out(group, error)
             group = []
             try:
-                await self._append_carefully([Record(item.entry, tuple(item.bodies)) for item in held])
+                await self._append_carefully(_records(held))
             except StoreError as e:
                 error = self._error = e
                 if self._closing:
@@ -283,17 +284,16 @@ class Ledger:
 
     def _sort_out(self, group: list[_Item], error: StoreError) -> list[_Item]:
         """Tell those who wait; return what is to be held."""
-        held = []
-        for item in group:
-            if item.future is not None:
-                _resolve(item.future, error)
-                item.future = None
-                if item.entry.kind == "intent":
-                    self._doubtful.append(item.entry)
+        held: list[_Item] = []
+        for entry, future, bodies in group:
+            if future is not None:
+                _resolve(future, error)
+                if entry.kind == "intent":
+                    self._doubtful.append(entry)
                     continue
-                if item.entry.kind == "admin":
+                if entry.kind == "admin":
                     continue
-            held.append(item)
+            held.append((entry, None, bodies))
         return held
 
     async def _nap(self, seconds: float) -> None:
@@ -312,15 +312,15 @@ class Ledger:
             while True:
                 group += self._take()
                 if group:
-                    records = [Record(item.entry, tuple(item.bodies)) for item in group]
+                    records = _records(group)
                     try:
                         await asyncio.to_thread(self._spool.write, records)
                     except StoreError as e:
                         if attempt is not None:
                             await asyncio.wait([attempt])
                         return await self._refuse(group, e)
-                    for item in group:
-                        _resolve(item.future, None)
+                    for _, future, _ in group:
+                        _resolve(future, None)
                     group = []
                     continue
                 for future in self._flushing:  # what came before a flush is on the disk now, be it in the spool
@@ -372,19 +372,8 @@ async def replay(store: Store, path: Path) -> int:
         spool.close()
 
 
-def _follow(waiter: asyncio.Future[None] | None, item: _Item) -> None:
-    """Let whoever still waits for a replaced intent be told along with its outcome."""
-    if waiter is None or waiter.done():
-        return
-    if item.future is None:
-        waiter.set_result(None)
-        return
-    item.future.add_done_callback(lambda done: _resolve(waiter, None if done.cancelled() else _failure(done)))
-
-
-def _failure(done: asyncio.Future[None]) -> StoreError | None:
-    error = done.exception()
-    return error if isinstance(error, StoreError) else None
+def _records(group: Sequence[_Item]) -> list[Record]:
+    return [Record(entry, tuple(bodies)) for entry, _, bodies in group]
 
 
 def _resolve(future: asyncio.Future[None] | None, error: StoreError | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from freehold.core.clock import now_ns
-from freehold.ledger.entry import ADMIN, INTENT, OUTCOME, Entry, pack
+from freehold.ledger.entry import ADMIN, INTENT, NUMBERS, OUTCOME, Entry, clean, pack
 from freehold.ledger.seal import seal
 from freehold.store import Head, Row, Step, Store
 
@@ -46,16 +46,17 @@ async def append_carefully(
 
 def _missing(entries: Iterable[Entry], known: dict[Once, bytes]) -> Iterable[tuple[Any, ...]]:
     for entry in entries:
+        entry = clean(entry)
         row = pack(entry)
-        once = (row[0], row[1], row[2])
-        if known.get(once) == row[-1]:
+        once = (entry.call, entry.attempt, NUMBERS[entry.kind])
+        if known.get(once) == row[0]:
             continue
         if once in known:
             once = (entry.call, entry.attempt, ADMIN)
             if once in known:
                 continue
             row = pack(late(entry))
-        known[once] = row[-1]
+        known[once] = row[0]
         yield row
 
 
@@ -63,8 +64,8 @@ def _closing(doubtful: Iterable[Entry], known: dict[Once, bytes], error: str) ->
     for intent in doubtful:
         once = (intent.call, intent.attempt, OUTCOME)
         if (intent.call, intent.attempt, INTENT) in known and once not in known:
-            row = pack(closing(intent, error))
-            known[once] = row[-1]
+            row = pack(clean(closing(intent, error)))
+            known[once] = row[0]
             yield row
 
 

@@ -76,40 +76,28 @@ decode = msgspec.json.Decoder(Entry).decode
 """Return the Entry of canonical bytes; raises msgspec.ValidationError (also a ValueError)."""
 
 COLUMNS = (
-    "call", "attempt", "kind", "at", "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller",
+    "kind", "call", "attempt", "at", "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller",
     "host", "status", "error", "input", "output", "cached", "cost", "currency",
 )  # fmt: skip
 """Fields that the store also keeps apart, to filter and to sum; the seal says that they agree with the bytes."""
 
-_before = attrgetter("call", "attempt")
-_after = attrgetter(*COLUMNS[3:])
+_rest = attrgetter(*COLUMNS[1:])
 _INT64 = 63
 
 
 def columns(entry: Entry) -> tuple[Any, ...]:
     """Return the values of `COLUMNS`."""
-    return (*_before(entry), NUMBERS[entry.kind], *_after(entry))
+    return (NUMBERS[entry.kind], *_rest(entry))
 
 
 def pack(entry: Entry) -> tuple[Any, ...]:
-    """Return `columns(entry)` and the canonical bytes, as any store takes them. Never raises for an Entry whose fields
-    have their types: a vendor may state tokens beyond 64 bits or send half a character, and that must not hold up the
-    entries of others; such values are cut down to what can be kept."""
-    if (
-        entry.input | entry.output | entry.cached | entry.reasoning | entry.cost | entry.reserved
-        | entry.reserved_tokens | entry.status
-    ) >> _INT64 or "\0" in entry.answered or "\0" in entry.asked:  # fmt: skip
-        entry = clean(entry)
-    try:
-        data = encode(entry)
-    except UnicodeEncodeError:
-        entry = clean(entry)
-        data = encode(entry)
-    return (*_before(entry), NUMBERS[entry.kind], *_after(entry), data)
+    """Return the canonical bytes and `columns(entry)`. Raises UnicodeEncodeError for half a character."""
+    return (encode(entry), NUMBERS[entry.kind], *_rest(entry))
 
 
 def clean(entry: Entry) -> Entry:
-    """Return `entry` with integers within 0 .. 2^63 - 1 and texts that are UTF-8 without NUL."""
+    """Return `entry` as any store takes it: integers within 0 .. 2^63 - 1, texts that are UTF-8 without NUL. A vendor
+    may state tokens beyond 64 bits or send half a character, and that must not hold up the entries of others."""
     return Entry(*[_cleaned(getattr(entry, name)) for name in FIELDS])
 
 

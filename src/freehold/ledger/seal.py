@@ -19,14 +19,14 @@ PAGE = 2000
 
 
 def seal(packed: Sequence[tuple[Any, ...]]) -> Build:
-    """Return what `Store.append` needs to chain rows made by `entry.pack`."""
+    """Return what `Store.append` needs to chain rows made by `entry.pack`, which begin with the canonical bytes."""
 
     def build(head: Head) -> list[Row]:
         seq, digest = head.seq, head.hash
         rows = []
         for row in packed:
             seq += 1
-            digest = sha256(digest + row[-1]).digest()
+            digest = sha256(digest + row[0]).digest()
             rows.append((seq, digest, *row))
         return rows
 

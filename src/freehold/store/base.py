@@ -19,6 +19,10 @@ CONFLICT = "store_conflict"
 """The `code` of the StoreError that a broken UNIQUE or PRIMARY KEY rule raises; nothing was written."""
 
 
+VALUE = "store_value"
+"""The `code` of the StoreError for a value that the engine cannot hold; nothing was written."""
+
+
 class Head(msgspec.Struct, frozen=True):
     """The end of a chain: the number and hash of its last row (0 and 32 zero bytes when empty). `found` holds the
     answer to the question that went along with `append`."""

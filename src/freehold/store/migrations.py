@@ -25,8 +25,8 @@ LANES = {
     "entry": Lane(
         "entry",
         (
-            "seq", "hash", "call", "attempt", "kind", "at", "key", "team", "asked", "sent", "answered", "deployment",
-            "maker", "seller", "host", "status", "error", "input", "output", "cached", "cost", "currency", "data",
+            "seq", "hash", "data", "kind", "call", "attempt", "at", "key", "team", "asked", "sent", "answered",
+            "deployment", "maker", "seller", "host", "status", "error", "input", "output", "cached", "cost", "currency",
         ),
     )
 }  # fmt: skip

@@ -14,7 +14,7 @@ import asyncpg
 
 from freehold.core.clock import now_ns
 from freehold.core.errors import ConfigError, StoreError
-from freehold.store.base import CONFLICT, Build, Head, Row, Step
+from freehold.store.base import CONFLICT, VALUE, Build, Head, Row, Step
 from freehold.store.migrations import LANES, pending
 
 SCHEMA = "freehold"
@@ -53,6 +53,8 @@ def explain(error: BaseException) -> StoreError:
             code="store_slow",
             hint="look at the database's disk and load, and for a transaction that keeps locks (pg_stat_activity)",
         )
+    if isinstance(error, asyncpg.DataError | OverflowError | ValueError):
+        return StoreError(f"A value does not fit: {error}.", code=VALUE, retryable=False, hint="64 bits, UTF-8, no NUL")
     if isinstance(error, asyncpg.DiskFullError):
         return StoreError(f"PostgreSQL has no space: {error}.", hint="free some space on the database's disk")
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InsufficientPrivilegeError):
@@ -214,7 +216,7 @@ class Postgres:
         except asyncpg.PostgresError as e:
             clean = not isinstance(e, asyncpg.PostgresConnectionError | asyncpg.QueryCanceledError)
             raise explain(e) from e
-        except (*UNREACHABLE, asyncpg.DataError, ValueError, OverflowError) as e:
+        except (*UNREACHABLE, ValueError, OverflowError) as e:
             raise explain(e) from e
         finally:
             if db is not None:

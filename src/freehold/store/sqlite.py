@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from freehold.core.clock import now_ns
 from freehold.core.errors import StoreError
-from freehold.store.base import CONFLICT, Build, Head, Row, Step
+from freehold.store.base import CONFLICT, VALUE, Build, Head, Row, Step
 from freehold.store.migrations import LANES, pending
 from freehold.store.thread import WorkThread
 
@@ -128,6 +128,8 @@ class SQLite:
             return await self._thread.do(work, patience or self._patience)
         except sqlite3.Error as e:
             raise explain(e, self.path) from e
+        except (OverflowError, UnicodeEncodeError) as e:
+            raise StoreError(f"A value does not fit: {e}.", code=VALUE, retryable=False, hint="64 bits, UTF-8") from e
 
     def _prepare(self) -> None:
         refuse_remote(self.path)
