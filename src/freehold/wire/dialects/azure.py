@@ -85,7 +85,9 @@ def deployment_not_found(name: str) -> NotFound:
         "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, "
         "please wait a moment and try again.",
         code="DeploymentNotFound",
-        hint=f"No route is called {name!r}; GET /openai/v1/models lists those that your key may use.",
+        hint=f"No route is called {name!r}."
+        if name
+        else "GET /openai/v1/models lists the names that your key may use.",
     )
 
 
@@ -107,6 +109,8 @@ def error_object(e: FreeholdError) -> bytes:
             "an active subscription and use a correct regional API endpoint for your resource."
         )
         return _wrap(_Error("401", f"{message} {e.message} {e.hint}".rstrip()))
+    if isinstance(e, NotFound) and e.code == "model_not_found":
+        e = deployment_not_found("")
     message = f"{e.message} {e.hint}" if e.hint else e.message
     if e.code in ("404", "BadRequest", "DeploymentNotFound"):
         return _wrap(_Error(e.code, e.message if e.code != "DeploymentNotFound" else message))
@@ -166,7 +170,7 @@ def annotate_events(events: bytes) -> bytes:
 
 
 def opening_event(call: str, model: str) -> bytes:
-    """Return the event with which Azure's streams begin: no choices, and what its filter said of the prompt: nothing."""
+    """Return the event with which Azure's streams begin: no choices, and what a filter said of the prompt."""
     head = {"choices": [], "created": 0, "id": call, "model": model, "object": "chat.completion.chunk"}
     return b"data: " + _encode({**head, "prompt_filter_results": _PROMPT}) + b"\n\n"
 
