@@ -40,22 +40,35 @@ _SECRET = re.compile(
     )""",
     re.VERBOSE,
 )
+_SIGNS = (
+    "sk-", "fh-", "xai-", "pplx-", "nvapi-", "gsk_", "hf_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "npm_",
+    "github_pat_", "glpat-", "_live_", "_test_", "xox", "AKIA", "ASIA", "AIza",
+)  # fmt: skip
+"""What a secret cannot be without; far quicker to look for than the pattern."""
 _LOGIN = re.compile(r"(?<=://)[^\s/:@\"'<>]{1,128}:[^\s/@\"'<>]{1,256}@(?=[A-Za-z0-9\[])")
 _EMAIL = re.compile(
     r"(?<![\w.%+-])[\w.%+-]++@(?:[A-Za-z0-9\u00a1-\uffff](?:[A-Za-z0-9\u00a1-\uffff-]{0,62})\.){1,8}[A-Za-z\u00a1-\uffff]{2,24}"
 )
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d\d(?= ?[A-Za-z0-9]{2})")
+# These begin with a set of characters and look back from behind the first of them: the engine then skips to the next one of
+# the set, where a look back at the very start would be tried at each character of the text.
+_IBAN = re.compile(
+    r"\d(?<=[A-Za-z]{2}.)(?<![A-Za-z0-9][A-Za-z]{2}.)\d(?= ?[A-Za-z0-9]{2})", re.ASCII
+)  # its 3rd and 4th
 _CARD = re.compile(
-    r"(?<!\d)(?<!\d\.)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|3\d{3}([ -])\d{6}\2\d{5})(?!\d)",
+    r"\d(?<!\d\d)(?<!\d\.\d)"
+    r"(?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{3}([ -])\d{6}\2\d{5})(?!\d)",
     re.ASCII,
 )
-_IPV4 = re.compile(r"(?<![\w.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\w|\.\d)", re.ASCII)
+_IPV4 = re.compile(r"\d(?<![\w.]\d)\d{0,2}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\w|\.\d)", re.ASCII)
 _IPV6 = re.compile(
-    r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4}(?:(?:\.\d{1,3}){3})?|(?<=::))(?!\w|:[0-9A-Fa-f:])",
+    r"[0-9A-Fa-f:](?<![\w:.].)(?:(?<!:)[0-9A-Fa-f]{0,3}:|(?<=:)(?=:))(?:[0-9A-Fa-f]{0,4}:){1,6}"
+    r"(?:[0-9A-Fa-f]{1,4}(?:(?:\.\d{1,3}){3})?|(?<=::))(?!\w|:[0-9A-Fa-f:])",
     re.ASCII,
 )
-_PHONE = re.compile(r"(?<![\w+.])(?:\+|00)[1-9](?:[ .()/-]{0,3}\d){6,14}(?!\w)", re.ASCII)
-_NANP = re.compile(r"(?<![\w+.-])(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{4}(?![\w-])", re.ASCII)
+_PHONE = re.compile(r"[+0](?<![\w+.].)(?:(?<=\+)|0)[1-9](?:[ .()/-]{0,3}\d){6,14}(?!\w)", re.ASCII)
+_NANP = re.compile(
+    r"[(2-9](?<![\w+.-].)(?:(?<=\()[2-9]\d\d\) ?|(?<!\()\d\d[ .-])[2-9]\d\d[ .-]\d{4}(?![\w-])", re.ASCII
+)
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
@@ -73,7 +86,7 @@ def redact_text(text: str) -> tuple[str, Counts]:
         text = _private_keys(text, counts)
     if "eyJ" in text:
         text = _sub(_JWT, text, counts, lambda match: "SECRET")
-    if "-" in text or "_" in text or "AKIA" in text or "ASIA" in text or "AIza" in text:
+    if any(sign in text for sign in _SIGNS):
         text = _sub(_SECRET, text, counts, _secret)
     if "@" in text:
         if "://" in text:
@@ -82,9 +95,9 @@ def redact_text(text: str) -> tuple[str, Counts]:
     if _DIGITS.search(text):
         text = _ibans(text, counts)
         text = _sub(_CARD, text, counts, _card)
-        if ":" in text:
+        if text.count(":") > 1:
             text = _sub(_IPV6, text, counts, lambda match: "IP" if is_ipv6(match[0]) else None)
-        if "." in text:
+        if text.count(".") > 2:
             text = _sub(_IPV4, text, counts, lambda match: "IP" if is_ipv4(match[0]) else None)
         text = _sub(_PHONE, text, counts, lambda match: "PHONE" if is_phone(match[0]) else None)
         text = _sub(_NANP, text, counts, lambda match: "PHONE")
@@ -173,12 +186,11 @@ def _private_keys(text: str, counts: Counts) -> str:
 
 def _ibans(text: str, counts: Counts) -> str:
     parts, at = [], 0
-    for begin in _IBAN.finditer(text):
-        if begin.start() < at:
-            continue
-        end = iban_end(text, begin.start())
+    for digits in _IBAN.finditer(text):
+        begin = digits.start() - 2
+        end = iban_end(text, begin) if begin >= at else None
         if end is not None:
-            parts += [text[at : begin.start()], "[IBAN]"]
+            parts += [text[at:begin], "[IBAN]"]
             counts["IBAN"] = counts.get("IBAN", 0) + 1
             at = end
     return "".join([*parts, text[at:]]) if parts else text

@@ -78,7 +78,10 @@ def test_data_urls_keep_their_size() -> None:
 
 
 def test_json_keeps_every_other_byte() -> None:
-    body = b'{ "a" : [1.50, 1e400, 12345678901234567890123],\n"bob@example.com": "x \\u0062ob@example.com\\n", "n": 4111111111111111, "a": "\\u00e9" }'
+    body = (
+        b'{ "a" : [1.50, 1e400, 12345678901234567890123],\n"bob@example.com": "x \\u0062ob@example.com\\n",'
+        b' "n": 4111111111111111, "a": "\\u00e9" }'
+    )
     want = body.replace(b'"bob@example.com"', b'"[EMAIL]"').replace(b'"x \\u0062ob@example.com\\n"', b'"x [EMAIL]\\n"')
     assert redact_json(body) == want
 
@@ -143,8 +146,9 @@ def test_iban_check_digits_catch_a_changed_digit(account: int, data: st.DataObje
 
 SIZE = 1 << 17
 HOSTILE = [
-    "a", "1", "1 ", "1-", "@", "a@", "a@a.", "a.", "+1", "+1 ", "::", "1:", "a:", "1.", "DE89 ", "DE89", "sk-", "eyJ", "eyJaaaaaaaa.",
-    "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "data:", "data:a/a;", "://a:", "4111 ", "00", "(415) ", "xox", "\\", " ",
+    "a", "1", "1 ", "1-", "@", "a@", "a@a.", "a.", "+1", "+1 ", "::", "1:", "a:", "1.", "DE89 ", "DE89", "sk-", "eyJ",
+    "eyJaaaaaaaa.", "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "data:", "data:a/a;", "://a:", "4111 ", "00", "(415) ",
+    "xox", "\\", " ",
 ]  # fmt: skip
 
 
