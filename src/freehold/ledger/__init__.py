@@ -5,6 +5,29 @@ from __future__ import annotations
 from freehold.ledger.append import Ledger, replay
 from freehold.ledger.bodies import Body, Kept, erase
 from freehold.ledger.entry import Entry
+from freehold.ledger.query import Query, Stored, Total, entries, totals
+from freehold.ledger.recover import recover
 from freehold.ledger.seal import Mark, Verdict, verify
+from freehold.ledger.spent import DayUse, Use, spent, usage_since
 
-__all__ = ["Body", "Entry", "Kept", "Ledger", "Mark", "Verdict", "erase", "replay", "verify"]
+__all__ = [
+    "Body",
+    "DayUse",
+    "Entry",
+    "Kept",
+    "Ledger",
+    "Mark",
+    "Query",
+    "Stored",
+    "Total",
+    "Use",
+    "Verdict",
+    "entries",
+    "erase",
+    "recover",
+    "replay",
+    "spent",
+    "totals",
+    "usage_since",
+    "verify",
+]

@@ -104,8 +104,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         "limits",
         (
             "CREATE UNIQUE INDEX key_active ON key(name) WHERE revoked_at IS NULL",
-            # What several hosts have used of a limit in the window `mark`, and set aside. `granted` is what a reservation
-            # claims: false breaks the rule, and with it the whole transaction.
+            # What several hosts have used of a limit in the window `mark`, and set aside. `granted` is what a
+            # reservation claims: false breaks the rule, and with it the whole transaction.
             """CREATE TABLE counter(
                 id TEXT PRIMARY KEY, mark BIGINT NOT NULL DEFAULT 0, used BIGINT NOT NULL DEFAULT 0,
                 reserved BIGINT NOT NULL DEFAULT 0, granted INTEGER NOT NULL DEFAULT 1,

@@ -1,0 +1,189 @@
+"""Questions to the ledger: which entries, how much in all, how much by what. Refuses to know how answers are shown."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from freehold.core.errors import BadRequest
+from freehold.ledger.entry import NUMBERS, Entry, EntryKind, decode
+from freehold.ledger.spent import DAY
+from freehold.store import Row, Store
+
+PAGE = 2000
+
+EQUAL = (
+    "call", "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error",
+    "currency",
+)  # fmt: skip
+GROUPS = ("key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error")
+"""What totals can be grouped by, beside "day" and "month"."""
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which entries. Several values for one field mean any of them, several fields all of them.
+
+    `model` is asked, sent or answered; `failed` tells outcomes with an error from those without; times in nanoseconds,
+    `since` <= at < `until`; costs in nano-units, both ends included. `limit` and `offset` count entries.
+    """
+
+    kinds: tuple[EntryKind, ...] = ("outcome",)
+    call: str | tuple[str, ...] | None = None
+    key: str | tuple[str, ...] | None = None
+    team: str | tuple[str, ...] | None = None
+    model: str | tuple[str, ...] | None = None
+    asked: str | tuple[str, ...] | None = None
+    sent: str | tuple[str, ...] | None = None
+    answered: str | tuple[str, ...] | None = None
+    deployment: str | tuple[str, ...] | None = None
+    maker: str | tuple[str, ...] | None = None
+    seller: str | tuple[str, ...] | None = None
+    host: str | tuple[str, ...] | None = None
+    status: int | tuple[int, ...] | None = None
+    error: str | tuple[str, ...] | None = None
+    currency: str | tuple[str, ...] | None = None
+    failed: bool | None = None
+    since: int | None = None
+    until: int | None = None
+    min_cost: int | None = None
+    max_cost: int | None = None
+    order: Literal["oldest", "newest", "dearest"] = "newest"
+    limit: int | None = None
+    offset: int = 0
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """An entry with its place in the chain."""
+
+    seq: int
+    hash: bytes
+    entry: Entry
+
+
+class Total(msgspec.Struct, frozen=True):
+    """Sums over outcomes that have the same `group` values and currency. `requests` counts calls, `attempts` tries,
+    `errors` the tries that failed; tokens; `cost` in nano-units of `currency`."""
+
+    group: tuple[str | int, ...]
+    currency: str
+    requests: int
+    attempts: int
+    errors: int
+    input: int
+    output: int
+    cached: int
+    cost: int
+
+
+def where(query: Query) -> tuple[str, list[Any]]:
+    """Return the condition as SQL and its arguments."""
+    terms: list[str] = []
+    args: list[Any] = []
+
+    def among(columns: Sequence[str], values: Any) -> None:
+        many = values if isinstance(values, tuple) else (values,)
+        marks = ",".join("?" * len(many))
+        terms.append("(" + " OR ".join(f"{column} IN ({marks})" for column in columns) + ")" if many else "1 = 0")
+        args.extend(many * len(columns) if many else ())
+
+    among(("kind",), tuple(NUMBERS[kind] for kind in query.kinds))
+    for name in EQUAL:
+        value = getattr(query, name)
+        if value is not None:
+            among((name,), value)
+    if query.model is not None:
+        among(("asked", "sent", "answered"), query.model)
+    if query.failed is not None:
+        terms.append("error <> ''" if query.failed else "error = ''")
+    for term, bound in (
+        ("at >= ?", query.since),
+        ("at < ?", query.until),
+        ("cost >= ?", query.min_cost),
+        ("cost <= ?", query.max_cost),
+    ):
+        if bound is not None:
+            terms.append(term)
+            args.append(bound)
+    return " AND ".join(terms), args
+
+
+async def entries(store: Store, query: Query) -> AsyncIterator[Stored]:
+    """Yield the entries in order, read page by page: entries appended meanwhile don't shift the pages. Raises
+    BadRequest for a negative limit or offset, StoreError."""
+    if query.offset < 0 or (query.limit is not None and query.limit < 0):
+        raise BadRequest("limit and offset count from 0.", hint="give numbers of at least 0")
+    condition, args = where(query)
+    order = {"oldest": "seq", "newest": "seq DESC", "dearest": "cost DESC, seq DESC"}[query.order]
+    left, offset = query.limit, query.offset
+    last: Row | None = None
+    while left is None or left > 0:
+        size = PAGE if left is None else min(left, PAGE)
+        onward, more = _onward(query.order, last)
+        rows = await store.fetch(
+            f"SELECT seq, hash, data, cost FROM entry WHERE {condition}{onward} ORDER BY {order} LIMIT ? OFFSET ?",
+            *args,
+            *more,
+            size,
+            offset,
+        )
+        for seq, digest, data, _ in rows:
+            yield Stored(seq, digest, decode(data))
+        if len(rows) < size:
+            return
+        last, offset = rows[-1], 0
+        if left is not None:
+            left -= len(rows)
+
+
+def _onward(order: str, last: Row | None) -> tuple[str, tuple[Any, ...]]:
+    """Return the condition that begins after the row `last` (seq, ..., cost)."""
+    if last is None:
+        return "", ()
+    if order == "oldest":
+        return " AND seq > ?", (last[0],)
+    if order == "newest":
+        return " AND seq < ?", (last[0],)
+    return " AND (cost < ? OR (cost = ? AND seq < ?))", (last[3], last[3], last[0])
+
+
+async def count(store: Store, query: Query) -> int:
+    """Return how many entries there are, whatever `limit` and `offset` say."""
+    condition, args = where(query)
+    return int((await store.fetch(f"SELECT COUNT(*) FROM entry WHERE {condition}", *args))[0][0])
+
+
+async def totals(store: Store, query: Query, by: Sequence[str] = ()) -> list[Total]:
+    """Return sums over the outcomes, one for each combination of the `by` fields (GROUPS, "day", "month"; UTC) and
+    currency, the dearest first. Order, limit and offset of the query don't matter. Raises BadRequest, StoreError."""
+    for name in by:
+        if name not in GROUPS and name not in ("day", "month"):
+            raise BadRequest(f"There is no grouping by {name!r}.", hint=f"one of {', '.join(GROUPS)}, day, month")
+    condition, args = where(msgspec.structs.replace(query, kinds=("outcome",)))
+    spans = {"day": f"at / {DAY}", "month": f"at / {DAY}"}
+    groups = [spans.get(name, name) for name in by] + ["currency"]
+    rows = await store.fetch(
+        f"SELECT {', '.join(groups)}, SUM(CASE WHEN attempt = 0 THEN 1 ELSE 0 END), COUNT(*), "
+        "SUM(CASE WHEN error <> '' THEN 1 ELSE 0 END), SUM(input), SUM(output), SUM(cached), SUM(cost) "
+        f"FROM entry WHERE {condition} GROUP BY {', '.join(dict.fromkeys(groups))}",
+        *args,
+    )
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    width = len(groups)
+    for row in rows:
+        group = (*(_named(name, value) for name, value in zip(by, row[: width - 1], strict=True)), row[width - 1])
+        total = sums.setdefault(group, [0] * 7)
+        for i, value in enumerate(row[width:]):
+            total[i] += value
+    found = [Total(group[:-1], group[-1], *total) for group, total in sums.items()]
+    return sorted(found, key=lambda total: (-total.cost, -total.attempts, str(total.group)))
+
+
+def _named(name: str, value: Any) -> Any:
+    """Return a group's value as people say it: a day as 2026-05-31, a month as 2026-05."""
+    if name not in ("day", "month"):
+        return value
+    day = datetime.fromtimestamp(value * 86400, UTC)
+    return day.strftime("%Y-%m-%d" if name == "day" else "%Y-%m")
