@@ -28,18 +28,23 @@ _ALIGN = 8
 
 
 class LimitsMemory:
-    """Anonymous shared memory for `slots` limits and `workers` processes, made by the supervisor before it forks.
+    """Shared memory for `slots` limits and `workers` processes.
 
-    Untouched slots take no memory. `words` is the whole as signed 64-bit integers.
+    `fd` is a memory file that the supervisor made and handed to its workers, each of which maps it; without one the
+    memory is anonymous, for processes that fork. Untouched slots take no memory. `words` is the whole as signed 64-bit
+    integers.
     """
 
-    def __init__(self, slots: int = 8192, workers: int = 1) -> None:
+    def __init__(self, slots: int = 8192, workers: int = 1, fd: int | None = None) -> None:
         if slots < 1 or workers < 1:
             raise ConfigError("limits memory needs at least one slot and one worker", hint="raise access.slots")
         self.slots, self.workers = slots, workers
         self.ring = SHARES + workers
         self._size = -(-(_DIGEST + self.ring + RING) // _ALIGN) * _ALIGN
-        self._map = mmap.mmap(-1, self._size * slots * 8)
+        size = self._size * slots * 8
+        if fd is not None and os.fstat(fd).st_size < size:
+            os.ftruncate(fd, size)
+        self._map = mmap.mmap(-1 if fd is None else fd, size)
         self.words = memoryview(self._map).cast("q")
 
     def base(self, limit_id: str, *, add: bool = True) -> int | None:

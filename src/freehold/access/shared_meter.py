@@ -293,20 +293,24 @@ class SharedMeter:
             base = self._current(limit)
             self._words[base] = max(self._words[base], min(used, LARGEST))
 
-    def release_worker(self, index: int) -> None:
-        """Free all that worker `index` had reserved. For the supervisor, after that process is known to be dead and
-        before another takes its number. Sums that the worker left half changed are made good from their parts."""
+    def release_worker(self, index: int, *, spent: bool = False) -> None:
+        """Free all that worker `index` had reserved, or count it as used when `spent`: its calls may have been billed.
+        For the supervisor, after that process is known to be dead and before another takes its number. Sums that the
+        worker left half changed are made good from their parts."""
         if not 0 <= index < self._memory.workers:
             raise ConfigError(f"no worker {index} of {self._memory.workers}", hint="number workers from 0")
         w, workers = self._words, self._memory.workers
         with self._guard():
             for base in self._memory.bases():
                 shares, ring = base + SHARES, base + self._memory.ring
+                lost = w[shares + index] if workers > 1 else w[base + RESERVED]
                 w[shares + index] = 0
                 w[base + RESERVED] = sum(w[shares : shares + workers])
                 buckets = sum(w[ring : ring + RING])
-                if buckets:  # only a minute has any
+                if buckets:  # only a minute has any; it is over before anybody could tell the difference
                     w[base + USED] = buckets
+                elif spent and lost > 0:
+                    w[base + USED] = min(w[base + USED] + lost, LARGEST)
 
     def sweep(self) -> int:
         """Free this worker's reservations whose lease ran out; return how many. To be called every few seconds."""

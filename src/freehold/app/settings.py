@@ -46,6 +46,15 @@ class DoorLimits(Table, frozen=True, kw_only=True):
     body_seconds: Seconds = 60.0  # time for the body of a request to arrive
     keepalive_seconds: Seconds = 75.0  # how long an idle connection is kept
     connections: Count = 4096  # open connections per worker; beyond it new ones are refused with 503
+    reply_bytes: Bytes = 134_217_728  # largest whole reply taken from a vendor, bytes
+
+
+class Breaker(Table, frozen=True, kw_only=True):
+    """When a deployment that fails is left alone, and for how long."""
+
+    failures: Count = 5  # failures in a row that open its circuit
+    cooldown: Seconds = 10.0  # how long the circuit stays open the first time; doubles with each failed trial
+    longest: Seconds = 120.0  # how long it stays open at most
 
 
 class Server(Table, frozen=True, kw_only=True):
@@ -59,6 +68,8 @@ class Server(Table, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()  # web origins that may call from a browser; "*" for all; none by default
     shutdown_seconds: Seconds = 30.0  # how long running streams may take to finish at shutdown
     on_loss: Literal["strict", "warn"] = "strict"  # what a target cannot honour is refused, or named in a header
+    vendor_inflight: Count = 1024  # calls at once to all deployments of one seller, per worker: its bulkhead
+    breaker: Breaker = msgspec.field(default_factory=Breaker)  # circuit breaker of each deployment
     log: Literal["json", "text"] = "json"  # form of the log on stderr
     access_log: bool = False  # one log line per request
     expose_deployments: bool = True  # each deployment can also be asked for by its own name
@@ -76,7 +87,7 @@ class Ledger(Table, frozen=True, kw_only=True):
 
     durability: Literal["strict", "batched"] = "strict"  # on disk before a byte leaves, or within flush_ms
     when_down: Literal["refuse", "spool"] = "refuse"  # when the store takes no write: refuse calls, or spool to a file
-    bodies: Literal["none", "redacted", "full"] = "redacted"  # what is kept of prompts and answers
+    bodies: Literal["none", "redacted", "full"] = "none"  # what is kept of prompts and answers
     flush_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50  # longest wait before a batch is written, milliseconds
 
 
@@ -91,6 +102,7 @@ class Engines(Table, frozen=True, kw_only=True):
     """Models that run on this machine."""
 
     memory: Bytes | None = None  # memory that all models together may take; default: 70 % of the machine's
+    start: Literal["at_start", "first_use"] = "at_start"  # when the models of deployments are loaded
     keep_alive: Seconds = 600.0  # idle seconds after which a model is put to sleep
     threads: Count | None = None  # threads per model; default: cores - 1
     max_context: Count = 8192  # longest context that is set up, tokens; a deployment's `context` goes before it

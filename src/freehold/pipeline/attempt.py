@@ -72,7 +72,7 @@ class Attempt:
         house, turn = self._house, self._turn
         deployment = self._candidate.deployment
         provider = turn.snapshot.providers[deployment.name]
-        outgoing = self._outgoing = provider.request(turn.call)
+        outgoing = self._outgoing = provider.request(turn.call, self._candidate.on_loss)
         self._breaker = house.health.enter(deployment)
         try:
             origin = outgoing.origin

@@ -20,6 +20,4 @@ def bodies(policy: str, request: bytes, tap: Tap) -> list[Body]:
 def redact_events(stream: bytes) -> bytes:
     """Redact the JSON of each server-sent event by itself."""
     lines = stream.split(b"\n")
-    return b"\n".join(
-        b"data: " + redact_json(line[6:]) if line.startswith(b"data: {") else line for line in lines
-    )
+    return b"\n".join(b"data: " + redact_json(line[6:]) if line.startswith(b"data: {") else line for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -13,10 +14,11 @@ from freehold.routing.table import Deployment, Route, Table, Target
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A deployment that may take the call, and the model name to send it."""
+    """A deployment that may take the call, the model name to send it, and the route's policy on losses."""
 
     deployment: Deployment
     sent: str
+    on_loss: Literal["strict", "warn"] | None = None
 
 
 def candidates(
@@ -42,14 +44,14 @@ def candidates(
     if len(route.targets) == 1 and not route.fallback:
         only = deployments[route.targets[0].name]
         _require(call, route, (only,))
-        return [Candidate(only, rest or only.model)]
+        return [Candidate(only, rest or only.model, route.on_loss)]
     names = [t.name for t in _drawn(route.targets, _lot(call, chance))]
     names += [name for name in route.fallback if name not in names]
     able = [d for d in (deployments[n] for n in names) if _able(call, d)]
     if not able:
         _require(call, route, [deployments[n] for n in names])
     able.sort(key=lambda d: not healthy(d.name))
-    return [Candidate(d, rest or d.model) for d in able]
+    return [Candidate(d, rest or d.model, route.on_loss) for d in able]
 
 
 def _able(call: Call, deployment: Deployment) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from freehold.wire.client import Timeouts
@@ -47,11 +49,13 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A public model name: weighted targets, then the fallbacks in order."""
+    """A public model name: weighted targets, then the fallbacks in order. `on_loss` is its own policy ("strict" or
+    "warn") for members that a target cannot honour; None leaves it to the deployment."""
 
     name: str
     targets: tuple[Target, ...]
     fallback: tuple[str, ...] = ()
+    on_loss: Literal["strict", "warn"] | None = None
 
 
 class Table(msgspec.Struct, frozen=True):

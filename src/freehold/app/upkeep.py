@@ -1,0 +1,162 @@
+"""What the supervisor keeps for all workers: the limits' memory, the engines, and calls that were left open by a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from freehold import access, ledger, store
+from freehold.access import Limit, LimitsMemory, SharedMeter
+from freehold.app.environment import Environment
+from freehold.app.settings import Config
+from freehold.core.clock import now_ns
+from freehold.core.errors import EngineError, StoreError
+from freehold.engines.catalogue import Catalogue
+from freehold.wire.client import Origin
+
+if TYPE_CHECKING:
+    from freehold.engines.manager import EngineManager
+
+log = logging.getLogger("freehold.upkeep")
+
+GRACE_SECONDS = 60.0
+"""Beyond a call's longest time, before an intent without outcome counts as left behind."""
+
+
+class Upkeep:
+    """Made by `open` before the first worker starts; `meter_fd` is the memory that the workers count limits in, None when
+    they count in a PostgreSQL store that other machines share."""
+
+    def __init__(self, config: Config, environment: Environment, opened: store.Store) -> None:
+        self._config = config
+        self._environment = environment
+        self._store = opened
+        self._manager: EngineManager | None = None
+        self._memory: LimitsMemory | None = None
+        self._meter: SharedMeter | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.meter_fd: int | None = None
+
+    @classmethod
+    async def open(cls, config: Config, environment: Environment) -> Upkeep:
+        """Open the store, close what a crash left open, count what was used. Raises StoreError or ConfigError."""
+        self = cls(config, environment, await store.open(config.store_url))
+        if self._store.engine == "sqlite":
+            self.meter_fd = os.memfd_create("freehold-limits")
+            self._memory = LimitsMemory(workers=config.server.workers, fd=self.meter_fd)
+            self._meter = SharedMeter(self._memory, None, config.run / "limits.lock")
+            # This process holds the only server on the store: whatever is open was left by one that died.
+            await ledger.recover(self._store)
+            await self._restore()
+        self._tasks.append(asyncio.create_task(self._mend()))
+        return self
+
+    def start_engines(self) -> None:
+        """Begin to load the models that are wanted from the start; nobody waits for it here."""
+        if self._config.engines.start == "at_start":
+            for model in self._wanted():
+                self._tasks.append(asyncio.create_task(self._warm(model)))
+
+    async def engine(self, model: str) -> Origin:
+        """Return where `model` listens, once it does. Raises EngineError."""
+        return await self._engines().ready(model)
+
+    def engines(self) -> list[dict[str, Any]]:
+        """The state of each engine, for people and for /readyz."""
+        wanted = set(self._wanted()) if self._config.engines.start == "at_start" else set()
+        known = self._manager.status() if self._manager is not None else []
+        seen = {state["name"] for state in known}
+        waiting = [{"name": m, "state": "starting", "wanted": True} for m in sorted(wanted - seen)]
+        return [{**state, "wanted": state["name"] in wanted} for state in known] + waiting
+
+    async def stop_engine(self, name: str) -> dict[str, Any]:
+        """Stop an engine and free its memory; the next call starts it again."""
+        await self._engines().stop(name)
+        return {"stopped": name}
+
+    async def bury(self, worker: int) -> None:
+        """A worker died: what its calls had reserved counts as used, for they may have been billed."""
+        if self._meter is not None:
+            self._meter.release_worker(worker, spent=True)
+
+    async def reload(self, config: Config) -> None:
+        """Take over a configuration: engines that are no longer wanted end, new ones start."""
+        before = set(self._wanted())
+        self._config = config
+        if self._manager is not None:
+            self._manager.configure(config.engines, self._resolver())
+            for model in before - set(self._wanted()):
+                await self._manager.stop(model)
+        for model in set(self._wanted()) - before if config.engines.start == "at_start" else ():
+            self._tasks.append(asyncio.create_task(self._warm(model)))
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._manager is not None:
+            await self._manager.close()
+        await self._store.close()
+
+    def _engines(self) -> EngineManager:
+        """The manager, imported and made when the first engine is asked for."""
+        if self._manager is None:
+            from freehold.engines.manager import EngineManager
+
+            self._manager = EngineManager(self._config.engines, self._resolver(), self._config.run)
+        return self._manager
+
+    def _catalogue(self) -> Catalogue:
+        return Catalogue.load(self._config.engines.catalogue)
+
+    def _wanted(self) -> list[str]:
+        own = [d for d in self._config.deployments.values() if d.kind == "llamacpp" and d.model is not None]
+        catalogue = self._catalogue()
+        return list(dict.fromkeys(catalogue.find(d.model or "", base=self._config.base).name for d in own))
+
+    async def _warm(self, model: str) -> None:
+        try:
+            await self.engine(model)
+        except EngineError as e:
+            log.error("engine did not start", extra={"model": model, "why": e.message, "hint": e.hint})
+
+    async def _restore(self) -> None:
+        """Count again what the ledger knows to be used, so that a restart forgets no budget."""
+        assert self._meter is not None  # only called with one
+        keys = (await access.load(self._store)).keys()
+        limits = {limit.id: limit for key in keys for limit in key.limits if limit.window != "minute"}
+        if not limits:
+            return
+        rows = await ledger.usage_since(self._store)
+        now = now_ns()
+        for limit in limits.values():
+            self._meter.restore(limit, used(limit, rows, now))
+
+    async def _mend(self) -> None:
+        """Close calls whose worker died, once none of them can be under way any more."""
+        while True:
+            await asyncio.sleep(GRACE_SECONDS)
+            longest = max((d.timeout.total for d in self._config.deployments.values()), default=0.0)
+            try:
+                closed = await ledger.recover(self._store, int((longest + GRACE_SECONDS) * 1e9))
+            except StoreError as e:
+                log.error("open calls could not be closed", extra={"why": e.message})
+            else:
+                if closed:
+                    log.warning("calls closed that were left open", extra={"calls": closed})
+
+
+def used(limit: Limit, rows: list[ledger.DayUse], now: int) -> int:
+    """Return how much of `limit` the ledger's rows by key and day know to be used in the window that holds `now`."""
+    since = access.opened(limit.window, now) or 0
+    kind, _, subject = limit.subject.partition(":")
+    mine = [r for r in rows if r.at >= since and (r.key if kind == "key" else r.team) == subject]
+    match limit.measure:
+        case "requests":
+            return sum(r.requests for r in mine)
+        case "tokens":
+            return sum(r.tokens for r in mine)
+        case _:
+            return sum(r.cost for r in mine if r.currency in ("", limit.currency))
