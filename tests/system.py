@@ -5,19 +5,25 @@ Knows the commands and the ports; refuses to know any module of the product.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
+import itertools
 import json
 import os
+import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +54,23 @@ def command_line(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
         return ""
+
+
+KINDS = ("intent", "outcome", "admin")
+
+
+def _ask_postgres(url: str, query: str, args: Sequence[Any]) -> list[dict[str, Any]]:
+    async def ask() -> list[dict[str, Any]]:
+        connection = await asyncpg.connect(url)
+        try:
+            count = itertools.count(1)
+            numbered = re.sub(r"\?", lambda _: f"${next(count)}", query)
+            return [dict(row) for row in await connection.fetch(numbered, *args)]
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:  # the caller may be inside a running loop
+        return thread.submit(asyncio.run, ask()).result()
 
 
 def until(check: Any, seconds: float = 10.0, every: float = 0.02, what: str = "") -> Any:
@@ -82,13 +105,17 @@ class System:
             "PYTHONWARNINGS": "default",
             **(env or {}),
         }
+        self.postgres = ""
         self.process: subprocess.Popen[bytes] | None = None
         self.key = ""
         self.configure(config)
 
     def configure(self, config: str) -> None:
         """Write the configuration file; `{port}` and `{home}` are filled in. It takes effect at start or `reload`."""
-        self.file.write_text(config.replace("{port}", str(self.port)).replace("{home}", str(self.home)))
+        text = config.replace("{port}", str(self.port)).replace("{home}", str(self.home))
+        found = re.search(r'^url = "(postgresql://[^"]+)"', text, re.MULTILINE)
+        self.postgres = found[1] if found else ""
+        self.file.write_text(text)
 
     def cli(self, *words: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run `freehold WORDS...` on this system's configuration."""
@@ -114,11 +141,28 @@ class System:
         self.key = self.key or made["key"]
         return made
 
-    def entries(self, *words: str) -> list[dict[str, Any]]:
-        """The ledger's entries, oldest first."""
-        out = self.home / f"export-{time.time_ns()}.jsonl"
-        self.cli("ledger", "export", "--format", "jsonl", "--output", str(out), *words)
-        return [json.loads(line) for line in out.read_text().splitlines()]
+    @property
+    def database(self) -> Path:
+        return self.home / "freehold.db"
+
+    def sql(self, query: str, *args: Any) -> list[dict[str, Any]]:
+        """Ask the store directly, on a connection of our own; `?` placeholders, rows as dicts."""
+        if self.postgres:
+            return _ask_postgres(self.postgres, query, args)
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)
+        try:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query, args)]
+        finally:
+            connection.close()
+
+    def entries(self, where: str = "1 = 1", *args: Any) -> list[dict[str, Any]]:
+        """The ledger's rows, oldest first; `kind` by its name."""
+        rows = self.sql(f"SELECT * FROM entry WHERE {where} ORDER BY seq", *args)
+        return [{**row, "kind": KINDS[row["kind"]]} for row in rows]
+
+    def outcomes(self, where: str = "1 = 1", *args: Any) -> list[dict[str, Any]]:
+        return [row for row in self.entries(where, *args) if row["kind"] == "outcome"]
 
     def spawn(self, wrap: Sequence[str] = ()) -> None:
         """Start the server and return at once."""
@@ -249,12 +293,16 @@ def deployment(
     )
 
 
+STRICT = 'durability = "strict"\nbodies = "none"'
+BATCHED = 'durability = "batched"\nbodies = "none"'
+
+
 def config(
-    *parts: str, server: str = "", ledger: str = 'durability = "strict"\nbodies = "none"', workers: int = 1
+    *parts: str, server: str = "", ledger: str = STRICT, workers: int = 1, store: str = "sqlite:///freehold.db"
 ) -> str:
     """A whole configuration file from tables."""
     head = (
         f'[server]\nlisten = "127.0.0.1:{{port}}"\nworkers = {workers}\n{server}\n'
-        f'[store]\nurl = "sqlite:///freehold.db"\n[ledger]\n{ledger}\n'
+        f'[store]\nurl = "{store}"\n[ledger]\n{ledger}\n'
     )
     return head + "".join(parts)
