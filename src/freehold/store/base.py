@@ -16,7 +16,7 @@ PATIENCE = 5.0
 """Seconds that a write may take, its wait for a turn included, before it fails."""
 
 CONFLICT = "store_conflict"
-"""The `code` of the StoreError that a broken UNIQUE or PRIMARY KEY rule raises; nothing was written."""
+"""The `code` of the StoreError that a broken rule of a table (UNIQUE, CHECK, ...) raises; nothing was written."""
 
 
 VALUE = "store_value"
@@ -67,7 +67,8 @@ class Store(Protocol):
     async def write(self, *steps: Step, durable: bool = True, patience: float | None = None) -> int:
         """Run `steps` in one transaction and return the number of rows changed by the last one.
 
-        `durable=False` lets the commit return before the disk has it, where the engine can.
+        `durable=False` lets the commit return before the disk has it: it survives a kill of any process, not a loss
+        of power. `patience` is in seconds.
         """
         ...
 

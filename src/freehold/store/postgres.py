@@ -27,6 +27,9 @@ TABLES = frozenset({"body", "entry", "spent", "key", "team", "worker", "meta"})
 UNREACHABLE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 
 
+RULE = "another row has this value already, or there is no room for it: read what is there"
+
+
 @lru_cache(maxsize=1024)
 def numbered(sql: str) -> str:
     """Return `sql` with its `?` marks as `$1`, `$2`, ...; those inside quotes stay."""
@@ -45,8 +48,8 @@ def numbered(sql: str) -> str:
 
 def explain(error: BaseException) -> StoreError:
     """Return `error` as a StoreError that says what to do."""
-    if isinstance(error, asyncpg.UniqueViolationError):
-        return StoreError(f"Such a row exists already: {error}.", code=CONFLICT, retryable=False, hint="read it first")
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return StoreError(f"A rule of the table forbids it: {error}.", code=CONFLICT, retryable=False, hint=RULE)
     if isinstance(error, TimeoutError | asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError):
         return StoreError(
             "PostgreSQL did not finish a write in time.",
@@ -103,7 +106,7 @@ class Postgres:
                 server_settings={
                     "search_path": SCHEMA,
                     "application_name": "freehold",
-                    "synchronous_commit": "on" if durable else "off",
+                    "synchronous_commit": _on(durable),
                 },
             )
         except (ValueError, asyncpg.ClientConfigurationError) as e:
@@ -228,7 +231,7 @@ class Postgres:
     @asynccontextmanager
     async def _transaction(self, patience: float, durable: bool, first: str = "") -> AsyncIterator[Any]:
         async with self._connection(patience) as db:
-            level = "; SET LOCAL synchronous_commit = on" if durable and not self._durable else ""
+            level = f"; SET LOCAL synchronous_commit = {_on(durable)}" if durable != self._durable else ""
             await db.execute(f"BEGIN{level}{first}")
             try:
                 yield db
@@ -265,6 +268,10 @@ async def _run(db: Any, steps: Sequence[Step]) -> int:
             await db.executemany(numbered(sql), many)
             changed = len(many)
     return changed
+
+
+def _on(durable: bool) -> str:
+    return "on" if durable else "off"
 
 
 def _signed(value: int) -> int:

@@ -39,11 +39,14 @@ HINTS = {
 }
 
 
+RULE = "another row has this value already, or there is no room for it: read what is there"
+
+
 def explain(error: sqlite3.Error, path: str) -> StoreError:
     """Return `error` as a StoreError that says what to do."""
     name = getattr(error, "sqlite_errorname", None) or ""
-    if name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"):
-        return StoreError(f"Such a row exists already: {error}.", code=CONFLICT, retryable=False, hint="read it first")
+    if name.startswith("SQLITE_CONSTRAINT"):
+        return StoreError(f"A rule of the table forbids it: {error}.", code=CONFLICT, retryable=False, hint=RULE)
     hint = next((text for prefix, text in HINTS.items() if name.startswith(prefix)), "see the message of the database")
     return StoreError(f"The store {path} failed: {error}.", hint=hint)
 
@@ -251,9 +254,8 @@ class SQLite:
 
     def _write(self, steps: Sequence[Step], durable: bool) -> int:
         db = self._writer()
-        raised = durable and not self._durable
-        if raised:
-            db.execute("PRAGMA synchronous=FULL")
+        if durable != self._durable:
+            db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         try:
             db.execute("BEGIN IMMEDIATE")
             changed = 0
@@ -265,8 +267,8 @@ class SQLite:
             self._undo(db)
             raise
         finally:
-            if raised and self._writing is not None:
-                db.execute("PRAGMA synchronous=NORMAL")
+            if durable != self._durable and self._writing is not None:
+                db.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
 
     def _bump(self) -> int:
         self._write((("UPDATE meta SET value = value + 1 WHERE name = 'generation'", ((),)),), True)
