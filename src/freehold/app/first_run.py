@@ -77,6 +77,7 @@ async def _models(config: Config, environment: Environment, talk: Talk) -> None:
 async def first_key(config: Config) -> tuple[str, str] | None:
     """Make the first key when there is no key that works; return its id and secret. Raises StoreError."""
     from freehold import access, store
+    from freehold.app.cli.stored import record
     from freehold.core.clock import now_ns
 
     opened = await store.open(config.store_url)
@@ -87,6 +88,7 @@ async def first_key(config: Config) -> tuple[str, str] | None:
         taken = {k.name for k in keys if k.revoked_at is None}
         name = FIRST_KEY if FIRST_KEY not in taken else f"{FIRST_KEY}-{len(keys) + 1}"
         key, secret = await access.create(opened, name, limits=config.access.default_limits)
+        await record(opened, "key.create", key=key.id, name=name)
         return key.id, secret
     finally:
         await opened.close()

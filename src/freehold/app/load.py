@@ -6,8 +6,9 @@ import hashlib
 import ipaddress
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -19,6 +20,7 @@ from freehold.app.config import Problems, Reader, Secret, find, join, parse, sug
 from freehold.app.discovery import discover, kinds
 from freehold.app.settings import Config, Deployment, File, Route, Server, Store
 from freehold.core.errors import ConfigError
+from freehold.engines.catalogue import Catalogue
 
 SOCKET_PATH = 80
 """Longest run folder, bytes: a UNIX socket's whole path must stay under 108 and names take up to 28."""
@@ -42,7 +44,7 @@ def load(path: str | None = None, environment: env.Environment | None = None, cw
         reader.origins.update(found)
     files = _contract_files(tables, reader)
     address = _address(tables.server, reader)
-    _check_deployments(deployments, reader)
+    _check_deployments(deployments, tables.engines.catalogue, reader)
     _check_routes(routes, {*deployments, *(raw.get("deployments") or ())}, reader)
     _check_files(tables, deployments, reader)
     _check_limits(tables, reader)
@@ -133,8 +135,11 @@ def _address(server: Server, reader: Reader) -> tuple[str, int]:
     return host, int(port)
 
 
-def _check_deployments(deployments: dict[str, Deployment], reader: Reader) -> None:
+def _check_deployments(deployments: dict[str, Deployment], own: Path | None, reader: Reader) -> None:
+    from freehold.contracts import read_price
+
     known = kinds()
+    models = cache(lambda: Catalogue.load(own))
     for name, deployment in deployments.items():
         where = join("deployments", name)
         if deployment.kind not in known:
@@ -143,9 +148,17 @@ def _check_deployments(deployments: dict[str, Deployment], reader: Reader) -> No
         if deployment.kind == "azure" and deployment.endpoint is None:
             reader.note(join(where, "endpoint"), "is missing", 'e.g. endpoint = "https://NAME.openai.azure.com"')
         if deployment.model is None:
-            reader.note(join(where, "model"), "is missing", "name the model to send")
+            reader.note(join(where, "model"), "is missing", 'name the model to send; "*" sends what the client names')
+        elif deployment.kind == "llamacpp" and deployment.endpoint is None:
+            _told(reader, join(where, "model"), partial(_find, models, deployment.model, reader.base))
+        if deployment.price is not None:
+            _told(reader, join(where, "price"), partial(read_price, deployment.price, where="price"))
         for key in ("endpoint", "proxy"):
             _check_url(getattr(deployment, key), join(where, key), key == "endpoint", reader)
+
+
+def _find(models: Callable[[], Catalogue], name: str, base: Path) -> object:
+    return models().find(name, base=base)
 
 
 def _check_url(url: str | None, where: str, vendor: bool, reader: Reader) -> None:
@@ -194,14 +207,18 @@ def _check_files(tables: File, deployments: dict[str, Deployment], reader: Reade
 
 
 def _check_limits(tables: File, reader: Reader) -> None:
-    if not tables.access.default_limits:
-        return
-    from freehold.access import parse_all
+    if tables.access.default_limits:
+        from freehold.access import parse_all
 
+        _told(reader, "access.default_limits", lambda: parse_all(tables.access.default_limits, "key:default"))
+
+
+def _told(reader: Reader, where: str, look: Callable[[], object]) -> None:
+    """Note what a room says against a value of its own."""
     try:
-        parse_all(tables.access.default_limits, "key:default")
+        look()
     except ConfigError as e:
-        reader.note("access.default_limits", e.message, e.hint)
+        reader.note(where, e.message, e.hint)
 
 
 def _check_store(url: str, reader: Reader) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freehold.access import Key
     from freehold.app.cli.parser import Commands, Context
+    from freehold.store import Store
 
 
 def register(commands: Commands) -> None:
@@ -28,7 +29,7 @@ def register(commands: Commands) -> None:
 
 def create(context: Context) -> int:
     from freehold import access
-    from freehold.app.cli.stored import run
+    from freehold.app.cli.stored import record, run
     from freehold.app.load import check_routes_exist
     from freehold.core.clock import now_ns
 
@@ -37,12 +38,15 @@ def create(context: Context) -> int:
     check_routes_exist(config, args.route or ())
     limits = args.limit if args.limit is not None else config.access.default_limits
     expires = access.expiry(args.expires, now_ns()) if args.expires else None
-    key, secret = run(
-        config,
-        lambda store: access.create(
+
+    async def work(store: Store) -> tuple[Key, str]:
+        made = await access.create(
             store, args.name, team=args.team, routes=args.route, expires=expires, limits=limits, note=args.note
-        ),
-    )
+        )
+        await record(store, "key.create", key=made[0].id, name=args.name)
+        return made
+
+    key, secret = run(config, work)
     if context.talk.json:
         context.talk.result({"id": key.id, "name": key.name, "key": secret, **_facts(key)})
     else:
@@ -64,9 +68,14 @@ def list_keys(context: Context) -> int:
 
 def revoke(context: Context) -> int:
     from freehold import access
-    from freehold.app.cli.stored import run
+    from freehold.app.cli.stored import record, run
 
-    key = run(context.config, lambda store: access.revoke(store, context.args.key))
+    async def work(store: Store) -> Key:
+        ended = await access.revoke(store, context.args.key)
+        await record(store, "key.revoke", key=ended.id, name=ended.name)
+        return ended
+
+    key = run(context.config, work)
     context.talk.result({"id": key.id, "name": key.name, **_facts(key)}, f"{key.name} ({key.id}) is revoked")
     return 0
 

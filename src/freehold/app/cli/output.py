@@ -51,8 +51,9 @@ class Talk:
         else:
             print(table([[cell(row.get(column)) for column in columns] for row in rows], columns))
 
-    def progress(self, label: str) -> Callable[[int, int], None]:
-        """Return a function (done, total) in bytes that shows how far `label` is: a bar, or a line each tenth."""
+    def progress(self, label: str, unit: str = "bytes") -> Callable[[int, int], None]:
+        """Return a function (done, total) in `unit` that shows how far `label` is: a bar, or a line each tenth."""
+        say = size if unit == "bytes" else lambda count: f"{count} {unit}"
         began = time.monotonic()
         shown = -1
 
@@ -62,14 +63,14 @@ class Talk:
                 return
             tenths = done * 10 // total if total else 0
             if self.moving:
-                self._bar(label, done, total, time.monotonic() - began)
+                self._bar(label, done, total, time.monotonic() - began, say)
             elif tenths != shown:
-                print(f"{label}: {tenths * 10} % of {size(total)}", file=self._stderr, flush=True)
+                print(f"{label}: {tenths * 10} % of {say(total)}", file=self._stderr, flush=True)
             shown = tenths
 
         return update
 
-    def _bar(self, label: str, done: int, total: int, seconds: float) -> None:
+    def _bar(self, label: str, done: int, total: int, seconds: float, say: Callable[[int], str]) -> None:
         try:
             width = os.get_terminal_size(self._stderr.fileno()).columns
         except (OSError, ValueError):
@@ -77,7 +78,7 @@ class Talk:
         share = done / total if total else 0.0
         pace = done / seconds if seconds > 0.2 else 0.0
         left = f" {max(0, (total - done)) / pace:.0f} s" if pace and total else ""
-        tail = f" {share:4.0%} {size(done)} of {size(total)}{left}"
+        tail = f" {share:4.0%} {say(done)} of {say(total)}{left}"
         room = max(8, width - len(label) - len(tail) - 4)
         full = int(share * room)
         text = f"{label} [{'#' * full}{'.' * (room - full)}]{tail}"[: width - 1]

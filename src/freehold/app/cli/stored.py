@@ -1,14 +1,19 @@
-"""Runs one piece of work on the store, opened for it and closed after it."""
+"""Runs one piece of work on the store, opened for it and closed after it, and puts an administrator's act on record."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from freehold import store
 from freehold.app.first_run import folders
 from freehold.app.settings import Config
+from freehold.core.clock import now_ns
+from freehold.core.ids import new_id
+from freehold.ledger import Entry, Ledger
 from freehold.store import Store
 
 T = TypeVar("T")
@@ -26,3 +31,13 @@ def run(config: Config, work: Callable[[Store], Awaitable[T]]) -> T:
 
     folders(config)
     return asyncio.run(opened())
+
+
+async def record(place: Store, act: str, **about: Any) -> None:
+    """Put an act, e.g. "key.create", in the ledger; returns when it is durable. Raises StoreError."""
+    ledger = Ledger(place)
+    try:
+        note = msgspec.json.encode({"act": act, **about}).decode()
+        await ledger.note_admin(Entry("admin", new_id("act"), 0, "serve", now_ns(), note=note))
+    finally:
+        await ledger.close()

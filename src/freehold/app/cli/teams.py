@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freehold.access import Team
     from freehold.app.cli.parser import Commands, Context
+    from freehold.store import Store
 
 _LIMIT = 'a limit that all its keys share, e.g. "budget=100.00 USD/month"; repeat for several'
 
@@ -28,10 +29,16 @@ def register(commands: Commands) -> None:
 
 def create(context: Context) -> int:
     from freehold import access
-    from freehold.app.cli.stored import run
+    from freehold.app.cli.stored import record, run
 
     args = context.args
-    team = run(context.config, lambda store: access.create_team(store, args.name, limits=args.limit))
+
+    async def work(store: Store) -> Team:
+        made = await access.create_team(store, args.name, limits=args.limit)
+        await record(store, "team.create", team=made.id, name=made.name, limits=args.limit)
+        return made
+
+    team = run(context.config, work)
     context.talk.result(_facts(team), f"{team.name} ({team.id})")
     return 0
 
@@ -47,9 +54,8 @@ def list_teams(context: Context) -> int:
 
 def change(context: Context) -> int:
     from freehold import access
-    from freehold.app.cli.stored import run
+    from freehold.app.cli.stored import record, run
     from freehold.core.errors import BadRequest
-    from freehold.store import Store
 
     args = context.args
     if not (args.limit or args.no_limits or args.disable or args.enable):
@@ -63,6 +69,8 @@ def change(context: Context) -> int:
             team = await access.update_team(store, team.id, limits=args.limit or ())
         if args.disable or args.enable:
             team = await access.disable_team(store, team.id, disabled=args.disable)
+        facts = _facts(team)
+        await record(store, "team.set", team=team.id, limits=facts["limits"], disabled=facts["disabled"])
         return team
 
     team = run(context.config, work)
