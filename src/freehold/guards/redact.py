@@ -47,13 +47,13 @@ _SIGNS = (
 """What a secret cannot be without; far quicker to look for than the pattern."""
 _LOGIN = re.compile(r"(?<=://)[^\s/:@\"'<>]{1,128}:[^\s/@\"'<>]{1,256}@(?=[A-Za-z0-9\[])")
 _EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w.%+-]++@(?:[A-Za-z0-9\u00a1-\uffff](?:[A-Za-z0-9\u00a1-\uffff-]{0,62})\.){1,8}[A-Za-z\u00a1-\uffff]{2,24}"
+    r"(?<![\w.%+-])[\w.%+-]++@"
+    r"(?:[A-Za-z0-9\u00a1-\uffff](?:[A-Za-z0-9\u00a1-\uffff-]{0,62})\.){1,8}[A-Za-z\u00a1-\uffff]{2,24}"
 )
-# These begin with a set of characters and look back from behind the first of them: the engine then skips to the next one of
-# the set, where a look back at the very start would be tried at each character of the text.
-_IBAN = re.compile(
-    r"\d(?<=[A-Za-z]{2}.)(?<![A-Za-z0-9][A-Za-z]{2}.)\d(?= ?[A-Za-z0-9]{2})", re.ASCII
-)  # its 3rd and 4th
+# These begin with a set of characters and look back from behind the first of them: the engine then skips to the next
+# one of the set, where a look back at the very start would be tried at each character of the text. The first finds the
+# third and fourth character of an IBAN, as most words are no digits.
+_IBAN = re.compile(r"\d(?<=[A-Za-z]{2}.)(?<![A-Za-z0-9][A-Za-z]{2}.)\d(?= ?[A-Za-z0-9]{2})", re.ASCII)
 _CARD = re.compile(
     r"\d(?<!\d\d)(?<!\d\.\d)"
     r"(?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{3}([ -])\d{6}\2\d{5})(?!\d)",

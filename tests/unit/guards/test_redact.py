@@ -147,7 +147,8 @@ def test_iban_check_digits_catch_a_changed_digit(account: int, data: st.DataObje
 SIZE = 1 << 17
 HOSTILE = [
     "a", "1", "1 ", "1-", "@", "a@", "a@a.", "a.", "+1", "+1 ", "::", "1:", "a:", "1.", "DE89 ", "DE89", "sk-", "eyJ",
-    "eyJaaaaaaaa.", "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "data:", "data:a/a;", "://a:", "4111 ", "00", "(415) ",
+    "eyJaaaaaaaa.", "-----BEGIN PRIVATE KEY-----", "-----BEGIN ",
+    "data:", "data:a/a;", "://a:", "4111 ", "00", "(415) ",
     "xox", "\\", " ",
 ]  # fmt: skip
 
