@@ -15,7 +15,7 @@ import msgspec
 
 from freehold.core.clock import tick
 from freehold.core.errors import EngineError
-from freehold.engines import convert, shelf, sources
+from freehold.engines import convert, gguf, shelf, sources
 from freehold.engines.catalogue import Convert, File, Hub, Local, Model, Source, Url, Wheels
 from freehold.engines.sources import PullSettings, Sink
 
@@ -174,14 +174,30 @@ class _Job:
                         raise
                     reasons.append(f"{name}: {e.message}" + (f" ({e.hint})" if "token" in e.hint else ""))
                     break
-                if not known or sha256 == known:
+                if sha256 == known:
                     return sha256, name
+                if not known:
+                    if not (fault := await self.unfit(file)):
+                        return sha256, name
+                    self._part(file).unlink(missing_ok=True)
+                    reasons.append(f"{name}: {fault}")
+                    break
                 self._part(file).unlink(missing_ok=True)
                 # The fault may lie in what an earlier attempt, or another source, had left: once more from the start
                 if again or not resumed or not isinstance(source, Url | Hub):
                     reasons.append(f"{name}: expected SHA-256 {known}, got {sha256}; the file was removed")
                     break
         raise self.defeat(file, known, reasons)
+
+    async def unfit(self, file: File) -> str:
+        """Why a file whose hash nobody knows is certainly not what it should be, e.g. a page that says "sign in"."""
+        if not file.name.endswith(".gguf"):
+            return ""
+        try:
+            await asyncio.to_thread(gguf.read, self._part(file))
+        except EngineError as e:
+            return e.message
+        return ""
 
     def defeat(self, file: File, known: str, reasons: list[str]) -> EngineError:
         place = self.folder / file.name

