@@ -12,6 +12,9 @@ from freehold.engines.catalogue import Catalogue, Model
 from freehold.engines.pull import Progress, pull
 from freehold.engines.sources import PullSettings
 
+_WORTH_A_BAR = 5_000_000
+"""Bytes; what is smaller is here before anybody could read of it."""
+
 
 def catalogue(config: Config) -> Catalogue:
     """Return the shipped models and the user's own. Raises ConfigError."""
@@ -45,21 +48,25 @@ async def bring(config: Config, model: Model, how: PullSettings, talk: Talk) -> 
 
 def show(talk: Talk) -> Callable[[Progress], None]:
     """Return a listener that turns reports of a pull into bars, or lines where nothing can move."""
-    bars: dict[tuple[str, str], Callable[[int, int], None]] = {}
-    phase = ""
+    shown: set[tuple[str, ...]] = set()
+    bar: Callable[[int, int], None] | None = None
+
+    def first(*what: str) -> bool:
+        new = what not in shown
+        shown.add(what)
+        return new
 
     def report(progress: Progress) -> None:
-        nonlocal phase
-        if progress.phase == "fetching" and progress.total:
-            label = (progress.file, progress.source)
-            if label not in bars:
+        nonlocal bar
+        if progress.phase == "fetching" and progress.total >= _WORTH_A_BAR:
+            if first(progress.file, progress.source):
                 talk.say(f"{progress.model}: {progress.file} from {progress.source}")
-                bars[label] = talk.progress(progress.model)
-            bars[label](progress.done, progress.total)
-        elif progress.phase != phase and progress.phase == "converting":
+                bar = talk.progress(progress.model)
+            if bar is not None:
+                bar(progress.done, progress.total)
+        elif progress.phase == "converting" and first(progress.model, "converting"):
             talk.say(f"{progress.model}: converting")
-        phase = progress.phase
-        if phase == "done":
+        elif progress.phase == "done":
             talk.end()
 
     return report

@@ -69,7 +69,8 @@ def query(context: Context) -> int:
 
     rows = run(context.config, work)
     sums = (*(args.by or ()), "requests", "attempts", "errors", "input", "output", "cached", "cost")
-    context.talk.rows(rows, sums if args.by else _COLUMNS, "no entries")
+    columns = (*_COLUMNS, "note") if "admin" in (args.kind or ()) else _COLUMNS
+    context.talk.rows(rows, sums if args.by else columns, "no entries")
     return 0
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from freehold.app.cli.parser import Commands, Context
+    from freehold.app.settings import Config
     from freehold.engines.catalogue import Model
+    from freehold.engines.fit import Machine
 
 
 def register(commands: Commands) -> None:
@@ -127,7 +129,55 @@ def verify(context: Context) -> int:
 
 
 def fit(context: Context) -> int:
-    raise NotImplementedError
+    import msgspec
+
+    from freehold.app import pulling
+    from freehold.app.cli.output import size
+    from freehold.engines import fit as fitting
+
+    config = context.config
+    machine = fitting.measure()
+    known = pulling.catalogue(config)
+    named = [known.find(name, base=config.base) for name in context.args.model]
+    rows = [_fit(model, config, machine) for model in named or pulling.configured(config)]
+    if context.talk.json:
+        context.talk.result({"machine": msgspec.to_builtins(machine), "models": rows})
+        return 0
+    print(f"{machine.cores} cores, {size(machine.memory)} of memory, {size(machine.available)} of it free")
+    for row in rows:
+        row["memory"] = size(row["bytes"]) if row["bytes"] else None
+    context.talk.rows(
+        rows, ("name", "fits", "memory", "threads", "slots", "context", "batch", "kv_type", "why"), "no models"
+    )
+    return 0
+
+
+def _fit(model: Model, config: Config, machine: Machine) -> dict[str, Any]:
+    """Return how a model would be set up; for one that is not here, what the catalogue says it needs."""
+    import msgspec
+
+    from freehold.engines import fit as fitting
+    from freehold.engines import gguf, shelf
+
+    path = shelf.locate(config.home, model)
+    if path is None:
+        budget = config.engines.memory or machine.memory * 7 // 10
+        why = f"not here; the catalogue's estimate, at {model.memory_context} tokens" if model.memory else "not here"
+        fits = model.memory <= budget if model.memory else None
+        return {"name": model.name, "here": False, "fits": fits, "bytes": model.memory or None, "why": why}
+    wanted = [
+        d.context for d in config.deployments.values() if d.kind == "llamacpp" and d.model == model.name and d.context
+    ]
+    found = fitting.fit(
+        gguf.read(path),
+        machine,
+        budget=config.engines.memory,
+        context=max(wanted) if wanted else None,
+        max_context=config.engines.max_context,
+        threads=config.engines.threads,
+        companions=sum(file.bytes for file in model.files if file.role == "mmproj"),
+    )
+    return {"name": model.name, "here": True, **msgspec.to_builtins(found)}
 
 
 def _facts(model: Model) -> dict[str, Any]:
