@@ -1,6 +1,6 @@
 """What one hop through `freehold.wire` costs beside nginx: CPU microseconds a request and a paced event.
 
-Starts a mock server, nginx as plain reverse proxy and a hop of HttpServer + EventTap + Client, each a process of its own
+Starts a mock server, nginx as plain reverse proxy and a hop of HttpServer + EventTap + Client, each its own process
 on 127.0.0.1, drives both with `wrk` (requests) and a loader of its own (streams), and reads user + system time from
 /proc. Loopback TCP is in the figures of both; compare the ratio, not the microseconds, on a machine that is not quiet.
 
@@ -141,7 +141,9 @@ http {
       proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection ""; tcp_nodelay on;
       proxy_buffer_size 16k; proxy_buffers 32 16k;
     }
-    location /stream { proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
+    location /stream {
+      proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+    }
   }
 }
 """

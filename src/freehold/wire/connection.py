@@ -229,8 +229,8 @@ class HttpProtocol(asyncio.Protocol):
                 if self.read > self.limits.header_bytes:
                     self._fail(self._head_too_large())
             elif self.phase == BODY:
-                # What is neither head nor body: sizes of chunks, at most six bytes for one of body, and no flood of chunk
-                # extensions or trailing fields.
+                # What is neither head nor body: sizes of chunks, six bytes for one of body at worst, but no flood of
+                # chunk extensions or trailing fields.
                 self.dry = max(self.dry, 0)
                 if self.dry > 2 * self.limits.header_bytes:
                     self._fail(self._head_too_large())

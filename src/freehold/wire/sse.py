@@ -113,8 +113,8 @@ class EventTap:
             and self.first_data is not None
             and b'"usage"' not in data
         ):
-            # Whole events of one JSON line each and nothing to note in them is what nearly every read brings: mostly one,
-            # with no line feed but its last two; or several, when all line feeds stand in pairs with such lines between.
+            # Whole events of one JSON line each and nothing to note in them is what nearly every read brings: mostly
+            # one, with no line feed but its last two; or several, when all line feeds stand in pairs between such.
             size = len(data)
             if data.find(b"\n") == size - 2:
                 self.events += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def run(pieces: list[bytes], strip: bool) -> tuple[object, ...]:
 def test_any_cut_gives_the_same(parts: list[tuple[bytes, bytes]], rest: bytes, cuts: list[int], strip: bool) -> None:
     stream = b"".join([block + end for block, end in parts]) + rest
     at = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
-    pieces = [stream[a:b] for a, b in zip(at, at[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(at)]
     whole = run([stream], strip)
     assert run(pieces, strip) == whole
     assert run([stream[i : i + 3] for i in range(0, len(stream), 3)], strip) == whole
