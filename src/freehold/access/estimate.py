@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from freehold.contracts import Price, charge
-from freehold.core.call import VISION, Call, Usage
+from freehold.contracts import Price, ceiling
+from freehold.core.call import VISION, Call
 
 BYTES_PER_TOKEN = 2
 """English makes about four, source code three, digits and token arrays two."""
@@ -35,10 +35,11 @@ def bound(call: Call, prices: Iterable[Price | None], default_output: int) -> tu
     `default_output` is assumed, in tokens per choice, of a caller that states no bound on the output. A price of None
     is not known and adds nothing: the pipeline marks such a cost as unknown.
     """
-    given = input_bound(call)
-    taken = output_bound(call, default_output)
-    usage = Usage(given, taken)
-    return given + taken, max((charge(usage, price) for price in prices if price is not None), default=0)
+    given, taken, money, last = input_bound(call), output_bound(call, default_output), 0, None
+    for price in prices:
+        if price is not None and price is not last:
+            money, last = max(money, ceiling(given, taken, price)), price
+    return given + taken, money
 
 
 def input_bound(call: Call) -> int:
@@ -48,7 +49,7 @@ def input_bound(call: Call) -> int:
         raw = bytes(messages)
         size -= sum(match.end() - match.start() for match in _BASE64.finditer(raw))
         images = sum(1 for _ in _IMAGE.finditer(raw))
-    return max(size, 0) // BYTES_PER_TOKEN + PROMPT_TOKENS + images * IMAGE_TOKENS
+    return size // BYTES_PER_TOKEN + PROMPT_TOKENS + images * IMAGE_TOKENS
 
 
 def output_bound(call: Call, default_output: int) -> int:

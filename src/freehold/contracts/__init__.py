@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from freehold.contracts.book import PriceBook, read_price, shipped
-from freehold.contracts.price import OWN_COMPUTE, Price, Tier, charge
+from freehold.contracts.price import OWN_COMPUTE, Price, Tier, ceiling, charge
 
-__all__ = ["OWN_COMPUTE", "Price", "PriceBook", "Tier", "charge", "read_price", "shipped"]
+__all__ = ["OWN_COMPUTE", "Price", "PriceBook", "Tier", "ceiling", "charge", "read_price", "shipped"]

@@ -53,12 +53,23 @@ def charge(usage: Usage, price: Price) -> int:
     The vendor's numbers are believed as they stand, except that the cached part of the input cannot be more than all of
     it. Reasoning is part of the output and costs the same.
     """
-    rates: Price | Tier = price
-    for tier in price.tiers:
-        if usage.input > tier.above:
-            rates = tier
     given, cached = usage.input, usage.cached
+    rates = _tier(given, price) if price.tiers else price
     if cached and rates.cached is not None:
         cached = min(cached, given)
         return money.charge(1, (given - cached) * rates.input + cached * rates.cached + usage.output * rates.output)
     return money.charge(1, given * rates.input + usage.output * rates.output)
+
+
+def ceiling(given: int, taken: int, price: Price) -> int:
+    """Return the most that `given` input and `taken` output tokens can cost at `price`, rounded up: no cache helps."""
+    rates = _tier(given, price) if price.tiers else price
+    return -(-(given * rates.input + taken * rates.output) // money.MILLION)
+
+
+def _tier(given: int, price: Price) -> Price | Tier:
+    rates: Price | Tier = price
+    for tier in price.tiers:
+        if given > tier.above:
+            rates = tier
+    return rates

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freehold.contracts import OWN_COMPUTE, Price, PriceBook, Tier, charge, read_price, shipped
+from freehold.contracts import OWN_COMPUTE, Price, PriceBook, Tier, ceiling, charge, read_price, shipped
 from freehold.core.call import Usage
 from freehold.core.errors import ConfigError
 
@@ -54,6 +54,13 @@ def test_whole_differs_from_its_parts_by_rounding_alone(a: int, b: int, more: li
 def test_more_tokens_never_cost_less(given_: int, output: int, more: int) -> None:
     assert charge(Usage(given_, output + more), GPT_4O) >= charge(Usage(given_, output), GPT_4O)
     assert charge(Usage(given_, output, cached=given_), GPT_4O) <= charge(Usage(given_, output), GPT_4O)
+
+
+@given(TOKENS, TOKENS, TOKENS)
+def test_the_ceiling_is_never_passed_nor_more_than_a_nano_too_high(given_: int, cached: int, output: int) -> None:
+    top = ceiling(given_, output, GPT_4O)
+    assert charge(Usage(given_, output, min(cached, given_)), GPT_4O) <= top
+    assert top - charge(Usage(given_, output), GPT_4O) <= 1
 
 
 def test_a_tier_holds_for_the_whole_call() -> None:
