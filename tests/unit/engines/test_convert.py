@@ -93,7 +93,7 @@ def materials(folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
         "model.safetensors": struct.pack("<Q", len(text)) + text + body,
         "config.json": json.dumps(CONFIG).encode(),
         "vocab.txt": ("\n".join(WORDS) + "\n").encode(),
-        "pooling.json": b'{"word_embedding_dimension": 64, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}',
+        "pooling.json": b'{"dimension": 64, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}',
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)

