@@ -157,7 +157,7 @@ async def test_slow_clients_are_cut_off(
 ) -> None:
     monkeypatch.setattr(server, "SWEEP_SECONDS", 0.02)
     monkeypatch.setattr(connection, "LINGER_SECONDS", 0.05)
-    limits = Limits(header_seconds=0.05, body_seconds=0.05, keepalive_seconds=0.1)
+    limits = Limits(header_seconds=0.1, body_seconds=0.1, keepalive_seconds=0.3)
     one = await serve(echo, limits=limits)
     answer = await raw(one.port, request_)
     if status is None:
