@@ -46,6 +46,9 @@ def ask(run: Path, path: str, *, method: str = "GET", timeout: float = 5.0) -> A
         connection.close()
     if response.status == 404:
         raise NotFound(f"the running server does not know {path}", hint="restart it: it is of another version")
+    answer = json.loads(body) if body else {}
     if response.status != 200:
-        raise FreeholdError(f"the running server answered {response.status}: {body[:200]!r}", hint="look at its log")
-    return json.loads(body)
+        said = answer.get("error", {})
+        message = said.get("message") or f"the running server answered {response.status}"
+        raise FreeholdError(message, code=said.get("code"), hint=said.get("hint") or "look at its log")
+    return answer

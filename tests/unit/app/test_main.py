@@ -18,17 +18,6 @@ from freehold.app.cli.parser import Context
 from freehold.app.main import main
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to stand in, with no user's folder."""
-    for name in list(os.environ):
-        if name.startswith(("FREEHOLD_", "XDG_")) or name.endswith("_API_KEY"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", "")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def freehold(*arguments: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     source = str(Path(app.__file__).resolve().parents[2])
     environment = {"PATH": os.environ["PATH"], "HOME": "", "PYTHONPATH": source}

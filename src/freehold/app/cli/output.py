@@ -64,9 +64,9 @@ class Talk:
             tenths = done * 10 // total if total else 0
             if self.moving:
                 self._bar(label, done, total, time.monotonic() - began, say)
-            elif tenths != shown:
+            elif tenths > shown:
                 print(f"{label}: {tenths * 10} % of {say(total)}", file=self._stderr, flush=True)
-            shown = tenths
+            shown = max(shown, tenths)
 
         return update
 

@@ -1,0 +1,139 @@
+"""`freehold ledger` over a real store with real entries."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from freehold import store
+from freehold.app.environment import Environment
+from freehold.app.first_run import folders
+from freehold.app.load import load
+from freehold.app.main import main
+from freehold.ledger import Body, Entry, Ledger
+
+DAY = 86_400_000_000_000
+START = 20_000 * DAY  # 2024-10-04
+
+
+@pytest.fixture(autouse=True)
+def filled(here: Path) -> None:
+    config = load(None, Environment({}), here)
+    folders(config)
+
+    async def fill() -> None:
+        opened = await store.open(config.store_url)
+        ledger = Ledger(opened)
+        for index in range(4):
+            failed = index == 3
+            intent = Entry("intent", f"call_{index}", 0, "serve", START + index * DAY, key="key_1", asked="assistant")
+            intent = replace(intent, deployment="own", maker="acme" if index % 2 else "beta")
+            await ledger.intend(intent)
+            done = replace(intent, kind="outcome", sent="m", answered="m-1", input=10, output=5, currency="USD")
+            done = replace(done, status=502 if failed else 200, error="upstream_fault" if failed else "")
+            done = replace(done, cost=index * 1_000_000)
+            await ledger.conclude(done, [Body("request", "application/json", b"{}")])
+        await ledger.close()
+        await opened.close()
+
+    asyncio.run(fill())
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
+    assert main(["ledger", "query", "--json", *arguments]) == 0
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "calls"),
+    [
+        ((), [3, 2, 1, 0]),
+        (("--order", "oldest", "--limit", "2"), [0, 1]),
+        (("--maker", "acme"), [3, 1]),
+        (("--maker", "acme", "--maker", "beta", "--offset", "3"), [0]),
+        (("--model", "m-1", "--call", "call_2"), [2]),
+        (("--failed",), [3]),
+        (("--ok", "--min-cost", "0.001"), [2, 1]),
+        (("--max-cost", "0.001"), [1, 0]),
+        (("--since", "2024-10-06"), [3, 2]),
+        (("--until", "2024-10-05T00:00:00Z"), [0]),
+        (("--since", "7d"), []),
+        (("--status", "502"), [3]),
+        (("--key", "nobody"), []),
+    ],
+)
+def test_conditions(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], calls: list[int]) -> None:
+    assert [row["call"] for row in rows(capsys, *arguments)] == [f"call_{index}" for index in calls]
+
+
+def test_sums(capsys: pytest.CaptureFixture[str]) -> None:
+    found = rows(capsys, "--by", "maker")
+    assert [(row["maker"], row["requests"], row["errors"], row["cost"]) for row in found] == [
+        ("acme", 2, 1, "0.004 USD"),
+        ("beta", 2, 0, "0.002 USD"),
+    ]
+    assert [row["day"] for row in rows(capsys, "--by", "day", "--maker", "beta")] == ["2024-10-06", "2024-10-04"]
+    assert main(["ledger", "query", "--by", "weather"]) == 1
+
+
+def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ledger", "query", "--failed"]) == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["at", "key"]
+    assert "upstream_fault" in line
+    assert "0.003 USD" in line
+
+
+@pytest.mark.parametrize("arguments", [("--since", "yesterday"), ("--min-cost", "much")])
+def test_what_cannot_be_read(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    assert main(["ledger", "query", *arguments]) == 1
+    assert "what to do" in capsys.readouterr().err
+
+
+def test_verify_and_a_noted_head(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ledger", "verify", "--json"]) == 0
+    head = json.loads(capsys.readouterr().out)["head"]
+    assert main(["ledger", "verify", "--expect", head]) == 0
+    assert main(["ledger", "verify", "--expect", "1:" + "0" * 64]) == 1
+    assert main(["ledger", "verify", "--expect", "nonsense"]) == 3
+
+
+def test_verify_finds_what_was_changed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import sqlite3
+
+    with sqlite3.connect(here / ".freehold" / "freehold.db") as connection:
+        connection.execute("DROP TRIGGER IF EXISTS entry_no_update")
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("UPDATE entry SET cost = 0 WHERE seq = (SELECT MAX(seq) FROM entry)")
+    connection.close()
+    assert main(["ledger", "verify", "--json"]) == 1
+    verdict = json.loads(capsys.readouterr().out)
+    assert verdict["ok"] is False
+    assert verdict["fault"]
+
+
+def test_export(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ledger", "export", "out.csv", "--maker", "acme"]) == 0
+    with (here / "out.csv").open(newline="") as file:
+        assert [row["call"] for row in csv.DictReader(file)] == ["call_1", "call_3"]
+    assert main(["ledger", "export", "out.csv"]) == 3
+    assert main(["ledger", "export", "out.csv", "--force"]) == 0
+    assert main(["ledger", "export", "out.xls"]) == 3
+
+
+def test_erase_asks_says_and_records(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ledger", "erase", "--call", "call_1", "--why", "asked for"]) == 1
+    assert "--yes" in capsys.readouterr().err
+    assert main(["ledger", "erase", "--call", "call_1", "--why", "asked for", "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"erased": 1}
+    (act,) = rows(capsys, "--kind", "admin")
+    assert json.loads(str(act["note"]))["why"] == "asked for"
+    assert main(["ledger", "verify"]) == 0
+    assert main(["ledger", "erase", "--why", "nothing", "--yes"]) == 1
