@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from freehold.access.limits import Limit, closes
 from freehold.access.memory import RING
@@ -250,10 +251,15 @@ class StoreMeter:
         await self._store.write(*steps, *after, durable=False)
         return len(rows)
 
-    async def close(self) -> None:
-        """Carry out what was settled and stop. Reservations that nobody settled come free as their leases end."""
-        if self._task is not None:
-            await self._task
+    async def close(self, seconds: float = 5.0) -> None:
+        """Carry out what was settled, for at most that many seconds, and stop. What could not be written is in the
+        ledger, from which `restore` brings it back; reservations that nobody settled come free as their leases end."""
+        if self._task is not None and not self._task.done():
+            _, late = await asyncio.wait({self._task}, timeout=seconds)
+            for task in late:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
 
 def _mark(limit: Limit, at: float) -> int:

@@ -25,9 +25,20 @@ from freehold.store import Store
 DAY = 86_400 * 10**9
 
 
-@pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await store.open(f"sqlite:///{tmp_path}/keys.db", durable=False)
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest) -> str:
+    """One database for the tests of this file: making one takes longer than all that they do in it."""
+    return str(request.getfixturevalue("postgres_server").database())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    url = f"sqlite:///{tmp_path}/keys.db"
+    opened = await store.open(
+        request.getfixturevalue("database") if request.param == "postgres" else url, durable=False
+    )
+    for table in ("key", "team"):
+        await opened.write((f"DELETE FROM {table}", [()]))
     yield opened
     await opened.close()
 
@@ -51,7 +62,6 @@ async def test_the_secret_is_not_in_the_store(shelf: Store, tmp_path: Path) -> N
     rows = await shelf.fetch("SELECT * FROM key")
     assert secret not in repr(rows)
     assert sha256(secret.encode()).digest() in rows[0]
-    await shelf.close()
     assert all(secret[11:].encode() not in file.read_bytes() for file in tmp_path.iterdir())
 
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from freehold import store
 from freehold.access import Limit, LimitsMemory, Reservation, SharedMeter, Standing, StoreMeter, parse_all
-from freehold.core.errors import OverBudget, OverLimit
+from freehold.core.errors import OverBudget, OverLimit, StoreError
 
 NOON = 1_795_262_400.0  # 2026-11-21 12:00:00 UTC
 
@@ -53,11 +53,21 @@ class Bench:
         return swept if isinstance(swept, int) else await swept
 
 
-@pytest.fixture(params=["shared", "locked", "store"])
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest) -> str:
+    """One database for the tests of this file: making one takes longer than all that they do in it."""
+    return str(request.getfixturevalue("postgres_server").database())
+
+
+@pytest.fixture(params=["shared", "locked", "sqlite", "postgres"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     clock = Clock()
-    if request.param == "store":
-        shelf = await store.open(f"sqlite:///{tmp_path}/meter.db", durable=False)
+    if request.param in ("sqlite", "postgres"):
+        url = f"sqlite:///{tmp_path}/meter.db"
+        shelf = await store.open(
+            request.getfixturevalue("database") if request.param == "postgres" else url, durable=False
+        )
+        await empty(shelf)
         meter = StoreMeter(shelf, "host-1", lease=100, civil=clock)
         yield Bench(meter, clock)
         await meter.close()
@@ -69,6 +79,11 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield Bench(shared, clock)
         shared.close()
         memory.close()
+
+
+async def empty(shelf: store.Store) -> None:
+    for table in ("counter", "counter_second", "counter_lease"):
+        await shelf.write((f"DELETE FROM {table}", [()]))
 
 
 def limits(*texts: str, subject: str = "key:k") -> tuple[Limit, ...]:
@@ -192,6 +207,7 @@ async def test_retry_after_is_when_room_is_there(bench: Bench) -> None:
 async def test_calendar_windows_end_in_utc(bench: Bench, window: str, left: float) -> None:
     (limit,) = both = limits(f"budget=1.00 USD/{window}")
     bench.meter.settle(await bench.meter.reserve(both, 1, 0, 10**9), 0, 10**9)
+    assert await bench.counts(limit) == (10**9, 0)
     with pytest.raises(OverBudget) as e:
         await bench.meter.reserve(both, 1, 0, 1)
     assert e.value.retry_after == left
@@ -264,6 +280,73 @@ async def test_many_at_once_get_exactly_what_there_is(bench: Bench) -> None:
         if isinstance(r, Reservation):
             bench.meter.settle(r, 4, 0)
     assert await bench.counts(team[0]) == (100, 0)
+
+
+async def test_two_hosts_on_one_postgres_share_a_limit(database: str) -> None:
+    stores = [await store.open(database, durable=False) for _ in range(2)]
+    await empty(stores[0])
+    meters = [StoreMeter(shelf, f"host-{n}") for n, shelf in enumerate(stores)]
+    key, team = limits("requests=30/minute"), limits("budget=0.000000200 USD/day", subject="team:t")
+    got = await asyncio.gather(
+        # in both orders: rows are locked in one order whatever the caller's is
+        *(meter.reserve(key + team if n % 2 else team + key, 1, 0, 10) for n in range(20) for meter in meters),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(r, Reservation) for r in got) == 20
+    assert all(isinstance(r, Reservation | OverBudget) for r in got)
+    assert (await meters[0].usage(team[0])).reserved == 200
+    freed = await meters[1].release_holder("host-0")
+    assert freed == 1
+    mine = sum(isinstance(r, Reservation) and r.id.startswith("host-1:") for r in got)
+    assert (await meters[0].usage(team[0])).reserved == mine * 10
+    assert (await meters[0].usage(key[0])).used == 20
+    for meter, shelf in zip(meters, stores, strict=True):
+        await meter.close()
+        await shelf.close()
+
+
+class Failing:
+    """A store whose next writes are lost, or are carried out and reported as failed all the same."""
+
+    def __init__(self, shelf: store.Store) -> None:
+        self._shelf = shelf
+        self.failures: list[bool] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shelf, name)
+
+    async def write(self, *steps: store.Step, durable: bool = True, patience: float | None = None) -> int:
+        if not self.failures:
+            return await self._shelf.write(*steps, durable=durable, patience=patience)
+        if self.failures.pop(0):
+            await self._shelf.write(*steps, durable=durable, patience=patience)
+        raise StoreError("the connection broke", hint="look at the database")
+
+
+async def test_a_settling_is_tried_until_it_holds_and_counts_once(tmp_path: Path) -> None:
+    shelf = await store.open(f"sqlite:///{tmp_path}/meter.db", durable=False)
+    failing = Failing(shelf)
+    meter = StoreMeter(failing, "host-1")
+    tokens, requests = both = limits("tokens=100/minute", "requests=10/day")
+    for committed in (True, False):
+        reservation = await meter.reserve(both, 1, 40, 0)
+        failing.failures = [committed, committed]
+        meter.settle(reservation, 20, 0)
+        await meter.close()
+    assert (await meter.usage(tokens)).used == 40
+    assert (await meter.usage(tokens)).reserved == 0
+    assert (await meter.usage(requests)).used == 2
+    failing.failures = [False] * 1000
+    meter.settle(await _reserved(meter, failing, both), 20, 0)
+    await meter.close(0.2)  # gives up in time
+    await shelf.close()
+
+
+async def _reserved(meter: StoreMeter, failing: Failing, both: tuple[Limit, ...]) -> Reservation:
+    kept, failing.failures = failing.failures, []
+    reservation = await meter.reserve(both, 1, 40, 0)
+    failing.failures = kept
+    return reservation
 
 
 class Model(RuleBasedStateMachine):

@@ -9,10 +9,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from freehold.access import LimitsMemory, SharedMeter, parse_all
 from freehold.core.errors import FreeholdError
 
 WORKERS = 4
+
+# The suite's own threads are no matter here: a child uses nothing that a thread may have held at the fork.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
 
 def fork(work: Callable[[], int]) -> int:
