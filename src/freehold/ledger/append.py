@@ -62,7 +62,8 @@ class Ledger:
         self._items: list[_Item] = []  # what waits
         self._intents: dict[tuple[str, int], int] = {}  # in `batched`: where in `_items` an intent stands
         self._doubtful: list[Entry] = []
-        self._flushing: list[asyncio.Future[None]] = []
+        self._flushing: list[asyncio.Future[None]] = []  # who waits for what is in `_items` now
+        self._flushed: list[asyncio.Future[None]] = []  # who waits for the group that is being written
         self._room: asyncio.Future[None] | None = None
         self._asleep: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -209,9 +210,9 @@ class Ledger:
             elif not self._due and not self._strict and not self._flushing and not self._closing:
                 await self._sleep()
             self._due = False
-            flushing, self._flushing = self._flushing, []
+            self._flushed, self._flushing = self._flushing, []
             error = await self._commit(self._take())
-            for future in flushing:
+            for future in self._flushed:
                 _resolve(future, error)
 
     async def _commit(self, group: list[_Item]) -> StoreError | None:
@@ -260,9 +261,7 @@ class Ledger:
         pause = FIRST_PAUSE
         while True:
             held += self._sort_out([*group, *self._take()], error)
-            for future in self._flushing:
-                _resolve(future, error)
-            self._flushing.clear()
+            self._tell_flushers(error)
             if not self._closing:
                 await self._nap(pause)
             group = self._take()
@@ -296,6 +295,11 @@ class Ledger:
             held.append((entry, None, bodies))
         return held
 
+    def _tell_flushers(self, error: StoreError | None) -> None:
+        for future in (*self._flushed, *self._flushing):
+            _resolve(future, error)
+        self._flushed, self._flushing = [], []
+
     async def _nap(self, seconds: float) -> None:
         """Sleep through rings, except the one of closing."""
         until = self._loop.time() + seconds
@@ -323,9 +327,7 @@ class Ledger:
                         _resolve(future, None)
                     group = []
                     continue
-                for future in self._flushing:  # what came before a flush is on the disk now, be it in the spool
-                    _resolve(future, None)
-                self._flushing.clear()
+                self._tell_flushers(None)  # what came before a flush is on the disk now, be it in the spool
                 if attempt is not None and attempt.done():
                     pause = pause * 2 if attempt.exception() else FIRST_PAUSE
                     due = self._loop.time() + (min(pause, LAST_PAUSE) if attempt.exception() else 0)
