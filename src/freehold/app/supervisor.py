@@ -86,6 +86,7 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_aloud()))
         try:
             await asyncio.gather(*(self._start(w) for w in self.workers))
+            self.upkeep.start_engines()
             await started()
             for worker in self.workers:
                 self._spawn(self._keep(worker))

@@ -1,4 +1,4 @@
-"""What the supervisor keeps for all workers: the limits' memory, the engines, and calls that were left open by a crash."""
+"""What the supervisor keeps for all workers: the limits' memory, the engines, and calls that a crash left open."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from freehold import access, ledger, store
 from freehold.access import Limit, LimitsMemory, SharedMeter
+from freehold.app import wiring
 from freehold.app.environment import Environment
-from freehold.app.settings import Config
+from freehold.app.settings import Config, Deployment
 from freehold.core.clock import now_ns
-from freehold.core.errors import EngineError, StoreError
+from freehold.core.errors import ConfigError, EngineError, FreeholdError, StoreError
+from freehold.engines import shelf
 from freehold.engines.catalogue import Catalogue
 from freehold.wire.client import Origin
 
 if TYPE_CHECKING:
-    from freehold.engines.manager import EngineManager
+    from freehold.engines.manager import EngineManager, Source
 
 log = logging.getLogger("freehold.upkeep")
 
+OWN = ("llamacpp", "command")
+"""Kinds of deployment whose engine we start."""
 GRACE_SECONDS = 60.0
 """Beyond a call's longest time, before an intent without outcome counts as left behind."""
 
 
 class Upkeep:
-    """Made by `open` before the first worker starts; `meter_fd` is the memory that the workers count limits in, None when
+    """Made by `open` before the first worker starts. `meter_fd` is the memory that the workers count limits in; None when
     they count in a PostgreSQL store that other machines share."""
 
     def __init__(self, config: Config, environment: Environment, opened: store.Store) -> None:
@@ -86,7 +92,7 @@ class Upkeep:
         before = set(self._wanted())
         self._config = config
         if self._manager is not None:
-            self._manager.configure(config.engines, self._resolver())
+            self._manager.configure(config.engines, self._find)
             for model in before - set(self._wanted()):
                 await self._manager.stop(model)
         for model in set(self._wanted()) - before if config.engines.start == "at_start" else ():
@@ -105,21 +111,49 @@ class Upkeep:
         if self._manager is None:
             from freehold.engines.manager import EngineManager
 
-            self._manager = EngineManager(self._config.engines, self._resolver(), self._config.run)
+            environment = self._environment.child()
+            self._manager = EngineManager(self._config.engines, self._find, self._config.run, environment=environment)
         return self._manager
+
+    async def _find(self, name: str) -> Source:
+        """Return what serves the engine `name`. Nothing is downloaded here. Raises EngineError."""
+        from freehold.engines.command import Command
+        from freehold.engines.manager import Model
+
+        config = self._config
+        written = self._own().get(name)
+        if written is not None and written.kind == "command":
+            try:
+                return msgspec.convert({"model": written.model or "", **written.options}, Command)
+            except msgspec.ValidationError as e:
+                raise ConfigError(
+                    f"deployments: the options of engine {name}: {e}.", hint="docs/reference/settings.md lists them"
+                ) from e
+        model = self._catalogue().find(name, base=config.base)
+        path = shelf.locate(config.home, model)
+        if path is None:
+            raise EngineError(
+                f"The model {name} is not on this machine.",
+                code="model_missing",
+                retryable=False,
+                hint=f"freehold models pull {name}",
+            )
+        return Model(path=path, mmproj=shelf.locate(config.home, model, "mmproj"), context=written and written.context)
 
     def _catalogue(self) -> Catalogue:
         return Catalogue.load(self._config.engines.catalogue)
 
+    def _own(self) -> dict[str, Deployment]:
+        """The deployments that we run ourselves, by the name of their engine."""
+        return {wiring.engine_name(self._config, n, d): d for n, d in self._config.deployments.items() if d.kind in OWN}
+
     def _wanted(self) -> list[str]:
-        own = [d for d in self._config.deployments.values() if d.kind == "llamacpp" and d.model is not None]
-        catalogue = self._catalogue()
-        return list(dict.fromkeys(catalogue.find(d.model or "", base=self._config.base).name for d in own))
+        return list(self._own())
 
     async def _warm(self, model: str) -> None:
         try:
             await self.engine(model)
-        except EngineError as e:
+        except FreeholdError as e:
             log.error("engine did not start", extra={"model": model, "why": e.message, "hint": e.hint})
 
     async def _restore(self) -> None:

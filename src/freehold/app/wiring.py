@@ -36,6 +36,13 @@ def tables(config: Config) -> tuple[Table, dict[str, Provider], dict[str, Price]
     return Table(deployments, routes), providers, prices
 
 
+def engine_name(config: Config, name: str, written: Written) -> str:
+    """Return the name of the engine behind deployment `name`: its model's, or its own where we only know a command."""
+    if written.kind == "command" or written.model is None:
+        return name
+    return Catalogue.load(config.engines.catalogue).find(written.model, base=config.base).name
+
+
 def breaker(config: Config) -> BreakerSettings:
     said = config.server.breaker
     return BreakerSettings(said.failures, said.cooldown, said.longest)
