@@ -6,7 +6,8 @@ does no I/O.
 
 from __future__ import annotations
 
-from freehold.providers.base import KINDS, Outgoing, Provider, Settings, build
+from freehold.providers.base import Outgoing, Provider, Settings
+from freehold.providers.registry import KINDS, build
 from freehold.providers.vendors import Vendor, discover, vendor, vendors
 
 __all__ = ["KINDS", "Outgoing", "Provider", "Settings", "Vendor", "build", "discover", "vendor", "vendors"]

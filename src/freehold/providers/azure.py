@@ -1,11 +1,11 @@
-"""Azure OpenAI as a vendor: the deployment stands in the path, or in the body with v1 paths. Refuses to know its price."""
+"""Azure OpenAI as a vendor: the deployment stands in the path, or in the body with v1 paths."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import quote, urlencode
 
-from freehold.core.call import Call
+from freehold.core.call import Call, Kind
 from freehold.core.errors import ConfigError
 from freehold.providers.base import PATHS, WILDCARD, Settings, block, locate
 from freehold.providers.openai import OpenAI
@@ -27,7 +27,7 @@ class Azure(OpenAI):
         super().__init__(settings)
         self._unsupported = settings.unsupported
 
-    def _connect(self, settings: Settings, known: Vendor | None) -> tuple[Origin | None, dict[str, bytes], bytes]:
+    def _connect(self, settings: Settings, known: Vendor | None) -> tuple[Origin | None, dict[Kind, bytes], bytes]:
         if not settings.endpoint:
             raise ConfigError(
                 f"Deployment {settings.name!r} has no endpoint.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal, Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -83,44 +83,6 @@ class Provider(Protocol):
         ...
 
 
-def build(settings: Settings) -> Provider:
-    """Return the provider for `settings`; ConfigError says what is wrong with them."""
-    make = KINDS.get(settings.kind)
-    if make is None:
-        from freehold.providers.vendors import vendor
-
-        if vendor(settings.kind) is None:
-            raise ConfigError(
-                f"Deployment {settings.name!r}: no such kind: {settings.kind!r}.",
-                param="kind",
-                hint=f"Use one of {', '.join(sorted(KINDS))}, or a known vendor's name.",
-            )
-        make = _openai
-    return make(settings)
-
-
-def _openai(settings: Settings) -> Provider:
-    from freehold.providers.openai import OpenAI
-
-    return OpenAI(settings)
-
-
-def _azure(settings: Settings) -> Provider:
-    from freehold.providers.azure import Azure
-
-    return Azure(settings)
-
-
-def _llamacpp(settings: Settings) -> Provider:
-    from freehold.providers.llamacpp import LlamaCpp
-
-    return LlamaCpp(settings)
-
-
-KINDS: dict[str, Callable[[Settings], Provider]] = {"openai": _openai, "azure": _azure, "llamacpp": _llamacpp}
-"""What a deployment's `kind` may be, beside a vendor's name; each is imported when it is used."""
-
-
 def locate(settings: Settings, endpoint: str) -> tuple[Origin, str]:
     """Return the origin and the path of a base URL (http, https, or unix:/path/to.sock for the path /v1)."""
     parts = _split(settings, endpoint)
@@ -166,7 +128,7 @@ def block(settings: Settings, headers: Mapping[str, str]) -> bytes:
 
 
 def sent_model(model: str, asked: str) -> str:
-    """Return the model's name to send: the deployment's own or, for a wildcard, what the client named behind the slash."""
+    """Return the model's name to send: the deployment's own or, for a wildcard, what follows the first slash."""
     if model != WILDCARD:
         return model
     prefix, _, rest = asked.partition("/")
@@ -187,7 +149,7 @@ _IDLE = {
 
 
 def lost(fields: Mapping[str, Raw], names: list[str]) -> list[str]:
-    """Return those of the members `names` whose absence the caller could notice: null or the default asks for nothing."""
+    """Return those of `names` whose absence the caller could notice: null, or the default, asks for nothing."""
     return [name for name in names if (value := bytes(fields[name])) != b"null" and value != _IDLE.get(name)]
 
 

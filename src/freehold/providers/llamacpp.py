@@ -14,15 +14,50 @@ from freehold.providers.refusals import explain
 from freehold.wire.dialects.openai import encode
 
 _SAMPLING = frozenset(
-    ["model", "n", "stream", "stream_options", "stop", "seed", "logit_bias", "max_tokens", "user", "metadata", "top_k", "temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty", "repeat_penalty", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"]
+    {
+        "model",
+        "n",
+        "stream",
+        "stream_options",
+        "stop",
+        "seed",
+        "logit_bias",
+        "max_tokens",
+        "user",
+        "metadata",
+        "top_k",
+        "temperature",
+        "top_p",
+        "min_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "repeat_penalty",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+    }
+)
+_CHAT = frozenset(
+    {
+        "messages",
+        "max_completion_tokens",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "logprobs",
+        "top_logprobs",
+        "modalities",
+        "service_tier",
+        "store",
+        "reasoning_effort",
+        "chat_template_kwargs",
+    }
 )
 HONOURED: dict[Kind, frozenset[str]] = {
-    "chat": _SAMPLING
-    | frozenset(
-        ["messages", "max_completion_tokens", "tools", "tool_choice", "parallel_tool_calls", "response_format", "logprobs", "top_logprobs", "modalities", "service_tier", "store", "reasoning_effort", "chat_template_kwargs"]
-    ),
-    "completion": _SAMPLING | frozenset(["prompt", "suffix", "echo", "best_of", "logprobs"]),
-    "embedding": frozenset(["model", "input", "encoding_format", "dimensions", "user"]),
+    "chat": _SAMPLING | _CHAT,
+    "completion": _SAMPLING | {"prompt", "suffix", "echo", "best_of", "logprobs"},
+    "embedding": frozenset({"model", "input", "encoding_format", "dimensions", "user"}),
 }
 """Members of a request that the engine gives effect to, or that change nothing one could observe."""
 

@@ -1,4 +1,4 @@
-"""Vendors that speak OpenAI's dialect. Knows the few ways in which they differ; the table of vendors says which has what."""
+"""Vendors that speak OpenAI's dialect. Knows in which ways they differ; the table of vendors says who differs how."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Raw
 
-from freehold.core.call import Call
+from freehold.core.call import Call, Kind
 from freehold.core.errors import ConfigError, UpstreamError
 from freehold.providers.base import (
     PATHS,
@@ -48,7 +48,7 @@ class OpenAI:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.settings.name!r})"
 
-    def _connect(self, settings: Settings, known: Vendor | None) -> tuple[Origin | None, dict[str, bytes], bytes]:
+    def _connect(self, settings: Settings, known: Vendor | None) -> tuple[Origin | None, dict[Kind, bytes], bytes]:
         """Return where requests go, their targets by kind of call, and their header lines."""
         endpoint = known.base_url if known else settings.endpoint
         if not endpoint:
@@ -86,7 +86,7 @@ class OpenAI:
             gone = self._leave_out(call, replace)
             if gone and (on_loss or self.settings.on_loss) == "strict":
                 raise refuse_loss(gone, self.settings.name)
-        if self._bound is not None:
+        if self._bound is not None and call.kind == "chat":  # legacy completions know max_tokens alone
             self._rename_bound(fields, replace)
         asks = call.stream and self._usage == "ask" and not call.include_usage
         if asks:

@@ -26,23 +26,22 @@ LONGEST_BODY = 65536
 """Bytes of a vendor's refusal that are read and passed on."""
 
 _BAD_KEY = re.compile(
-    r"(incorrect|invalid|missing|expired|no) api[ _-]?key|api[ _-]?key (is )?(not valid|invalid|expired)|API_KEY_INVALID",
+    r"(incorrect|invalid|missing|expired|no) api[ _-]?key|API_KEY_INVALID"
+    r"|api[ _-]?key (is )?(not valid|invalid|expired)",
     re.IGNORECASE,
 )
 _TOO_LONG = re.compile(
-    r"context_length_exceeded|maximum context length|context (window|length)|prompt is too long|too many (input )?tokens"
-    r"|input is too long|exceeds? the (model'?s )?(available )?context",
+    r"context_length_exceeded|maximum context length|(prompt|input) is too long|too many (input )?tokens"
+    r"|(exceed|longer than).{0,60}context",
     re.IGNORECASE,
 )
-_NO_MODEL = re.compile(
-    r"model_not_found|DeploymentNotFound|(model|deployment).{0,80}(not found|does ?n[o']t exist)", re.I | re.S
-)
+_NO_MODEL = re.compile(r"model_not_found|DeploymentNotFound|the model .{0,80} does not exist", re.IGNORECASE)
 _NO_MONEY = re.compile(
-    r"insufficient[ _](quota|balance|funds|credits?)|exceeded your current quota|out of credits", re.I
+    r"insufficient[ _](quota|balance|funds|credits?)|exceeded your current quota|out of credits", re.IGNORECASE
 )
 _WAIT = re.compile(r"(?:retry|try again) (?:after|in) ([0-9.]+) ?(ms|milliseconds?|s|seconds?)\b", re.IGNORECASE)
 _SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([0-9.]+)s)?(?:([0-9.]+)ms)?")
-_SECRET = re.compile(rb"\b(?:sk|xai|gsk|pplx|nvapi|key|hf|r8|fw|csk|sess)[-_][A-Za-z0-9*_.-]{6,}")
+_SECRET = re.compile(rb"\b(?:sk|xai|gsk|pplx|nvapi|hf|csk)[-_][A-Za-z0-9*_.-]{8,}")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -186,8 +185,8 @@ def _text(value: Any) -> str | None:
 
 
 def retry_after(headers: Mapping[bytes, bytes], text: str, now: float) -> float | None:
-    """Return the seconds that a vendor asks us to wait: `retry-after-ms`, `retry-after` (seconds or a date), the reset of
-    an exhausted limit, or what the message says; None when it says nothing."""
+    """Return the seconds that a vendor asks us to wait: `retry-after-ms`, `retry-after` (seconds or a date), the reset
+    of an exhausted limit, or what the message says; None when it says nothing."""
     wait = _number(headers.get(b"retry-after-ms"), 0.001)
     if wait is None and (given := headers.get(b"retry-after")) is not None:
         wait = _number(given, 1.0)

@@ -49,15 +49,19 @@ def require_utf8(body: bytes) -> None:
             refuse_syntax(body, e)
 
 
-def require_depth(text: bytes, limit: int) -> None:
-    """Raise TooLarge (status 400) when valid JSON `text` nests deeper than `limit`. Linear in its length."""
+def require_depth(text: bytes, limit: int, inside: int = 0) -> None:
+    """Raise TooLarge (status 400) when valid JSON `text` nests deeper than `limit`. Linear in its length.
+
+    `inside` says how deep `text` itself stands in the body.
+    """
+    limit -= inside
     if _few(text, b"{", limit, b"["):
         return
     if b"\\" in text:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     outside = b"".join(text.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
     if len(outside) > 2 * limit and max(accumulate(memoryview(outside.translate(_STEPS)).cast("b"))) > limit:
-        _refuse_depth(limit)
+        _refuse_depth(limit + inside)
 
 
 def refuse_syntax(body: bytes, cause: Exception) -> NoReturn:

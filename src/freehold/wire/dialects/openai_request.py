@@ -167,10 +167,10 @@ def _read_chat(body: bytes, fields: dict[str, Raw], max_depth: int) -> Any:
 
 def _require_depth(body: bytes, fields: dict[str, Raw], known: str, max_depth: int) -> None:
     """Refuse what nests too deep, the member `known` apart, whose type bounds it."""
-    if len(body) - len(fields.get(known, b"")) > 2 * max_depth:
+    if len(body) - len(fields.get(known, b"")) >= 2 * max_depth:
         for name, value in fields.items():
-            if name != known and len(value) > 2 * max_depth:
-                json_body.require_depth(bytes(value), max_depth - 1)
+            if name != known and len(value) >= 2 * max_depth:
+                json_body.require_depth(bytes(value), max_depth, inside=1)
 
 
 def _read_long(kind: Kind, body: bytes, max_depth: int) -> tuple[dict[str, Raw], Any] | None:

@@ -95,10 +95,11 @@ def _check_tools(chat: Chat) -> None:
     choice = chat.tool_choice
     if choice is None:
         if chat.parallel_tool_calls is not None and not names:
-            refuse("invalid_value", "parallel_tool_calls", "'parallel_tool_calls' is only allowed with 'tools'.")
+            refuse("invalid_value", "parallel_tool_calls", "'parallel_tool_calls' needs 'tools'.")
         return
     if isinstance(choice, str) and choice not in ("none", "auto", "required"):
-        refuse("invalid_value", "tool_choice", f"Invalid value: '{choice}'. Use 'none', 'auto', 'required' or a tool.")
+        what = f"Invalid 'tool_choice': '{choice}'. Use 'none', 'auto', 'required' or name a tool."
+        refuse("invalid_value", "tool_choice", what)
     if not names:
         # `none` and `auto` ask for nothing that an absent tool could not give, yet the service refuses them too.
         refuse("invalid_value", "tool_choice", "'tool_choice' is only allowed when 'tools' are given.")
@@ -113,7 +114,8 @@ def _check_choice(choice: ToolChoice, names: set[str]) -> None:
         refuse("missing_required_parameter", where, f"Missing required parameter: '{where}'.")
     if choice.type != "allowed_tools" and chosen.name not in names:
         where = f"tool_choice.{choice.type}.name"
-        refuse("invalid_value", where, f"Tool choice '{chosen.name}' not found in 'tools'.", "Name one of the tools.")
+        what = f"Invalid '{where}': no tool is called '{chosen.name}'."
+        refuse("invalid_value", where, what, "Name one of the tools.")
 
 
 def _check_stream_options(request: Chat | Completion) -> None:
