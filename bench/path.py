@@ -43,7 +43,9 @@ BODY = (
 class Vendor:
     """Answers at once, as a client whose reply is there already would."""
 
-    async def send(self, origin: Any, method: Any, target: Any, headers: Any, body: Any, sink: Any, timeouts: Any) -> None:
+    async def send(
+        self, origin: Any, method: Any, target: Any, headers: Any, body: Any, sink: Any, timeouts: Any
+    ) -> None:
         sink.head(200, {b"content-type": b"application/json"}, None)
         sink.data(REPLY)
 
@@ -103,7 +105,9 @@ async def run(calls: int, profile: bool, limited: bool, durability: Any) -> None
         await book.flush()
         whole.append((time.process_time() - process) / calls * 1e6)
     profiler.disable()
-    print(f"{durability:8} limits={limited!s:5} loop {min(main):6.1f} us/call, with the writer {min(whole):6.1f} us/call")
+    print(
+        f"{durability:8} limits={limited!s:5} loop {min(main):6.1f} us/call, with the writer {min(whole):6.1f} us/call"
+    )
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(40)
     await book.close()

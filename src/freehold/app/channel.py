@@ -1,7 +1,7 @@
 """Questions and answers between the supervisor and one worker, over their private socket pair.
 
-Frames are a four-byte length and a pickle: both ends are this program, started by one another, and nobody else holds the
-socket.
+Frames are a four-byte length and a pickle: both ends are this program, one started the other, and nobody else holds
+the socket.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The control socket in the run folder: what the command line asks of a running server. Only its own user can reach it."""
+"""The control socket in the run folder: what the command line asks of a running server. Only its user can reach it."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ from freehold import access, contracts, store
 from freehold.access import KeyRing, LimitsMemory, Meter, SharedMeter, StoreMeter
 from freehold.app import wiring
 from freehold.app.settings import Config
+from freehold.core.errors import StoreError
+from freehold.core.ids import new_id
 from freehold.gateway import Door, DoorSettings
 from freehold.gateway.pages import Pages
 from freehold.ledger import Ledger
@@ -90,7 +92,7 @@ class House:
         """Return the Snapshot of `config` with `keys`. Raises ConfigError."""
         table, providers, prices = wiring.tables(config)
         seal = hashlib.sha256(config.hash.encode())
-        for key in keys.keys():
+        for key in keys.keys():  # noqa: SIM118 - a KeyRing is no mapping
             seal.update(msgspec.json.encode(key, order="deterministic"))
         return Snapshot(table, providers, keys, self._book, prices, seal.hexdigest()[:16])
 
@@ -129,8 +131,10 @@ class House:
         if hasattr(self, "_pipeline"):
             await self._pipeline.drain()
         await self._client.close()
-        with suppress(Exception):
+        with suppress(StoreError):
             await self._ledger.close()
+        if isinstance(self._meter, StoreMeter):
+            await self._meter.close()
         await self._store.close()
 
     async def _keys_changed(self, generation: int) -> None:
@@ -147,7 +151,7 @@ class House:
 
 def _meter(config: Config, index: int, meter_fd: int | None, opened: store.Store) -> Meter:
     if meter_fd is None:
-        return StoreMeter(opened)
+        return StoreMeter(opened, new_id("worker"))
     memory = LimitsMemory(workers=config.server.workers, fd=meter_fd)
     return SharedMeter(memory, index, config.run / "limits.lock")
 

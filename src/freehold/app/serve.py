@@ -62,7 +62,7 @@ async def _run(
 
 
 def bind(address: tuple[str, int]) -> socket.socket:
-    """Return a socket that listens on `address`. Raises FreeholdError that names who has the port, where that can be seen."""
+    """Return a socket that listens on `address`. Raises FreeholdError that names who has the port, if that shows."""
     host, port = address
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)

@@ -32,8 +32,8 @@ GRACE_SECONDS = 60.0
 
 
 class Upkeep:
-    """Made by `open` before the first worker starts. `meter_fd` is the memory that the workers count limits in; None when
-    they count in a PostgreSQL store that other machines share."""
+    """Made by `open` before the first worker starts. `meter_fd` is the memory that the workers count limits in; None
+    when they count in a PostgreSQL store that other machines share."""
 
     def __init__(self, config: Config, environment: Environment, opened: store.Store) -> None:
         self._config = config
@@ -138,7 +138,8 @@ class Upkeep:
                 retryable=False,
                 hint=f"freehold models pull {name}",
             )
-        return Model(path=path, mmproj=shelf.locate(config.home, model, "mmproj"), context=written and written.context)
+        companion = shelf.locate(config.home, model, "mmproj")
+        return Model(path=path, mmproj=companion, context=written.context if written else None)
 
     def _catalogue(self) -> Catalogue:
         return Catalogue.load(self._config.engines.catalogue)

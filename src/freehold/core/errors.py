@@ -140,7 +140,8 @@ class Unroutable(FreeholdError):
 
 
 class UpstreamError(FreeholdError):
-    code, status, fault, retryable = "upstream_error", 502, "vendor", True
+    code, status, retryable = "upstream_error", 502, True
+    fault: Fault = "vendor"
 
 
 class ConnectFailed(UpstreamError):
@@ -158,7 +159,8 @@ class UpstreamOverloaded(UpstreamError):
 class UpstreamRejected(UpstreamError):
     """The vendor's own 4xx. `status` is the vendor's; `body` its error object as received, for the caller."""
 
-    code, status, retryable, fault = "upstream_rejected", 400, False, "caller"
+    code, status, retryable = "upstream_rejected", 400, False
+    fault: Fault = "caller"
     body: bytes = b""
 
 

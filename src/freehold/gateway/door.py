@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from freehold.access import Key
+from freehold.core.call import Kind
 from freehold.core.errors import FreeholdError, MethodNotAllowed, NotFound, Unauthenticated
 from freehold.core.ids import new_id
 from freehold.gateway import calls, models, probes
@@ -74,11 +75,11 @@ class Door:
         except Exception:
             request_id = new_id("req")
             log.exception("unexpected error", extra={"request": request_id, "path": path})
-            e = FreeholdError("Freehold failed to handle this request.", hint=f"look for {request_id} in its log")
-            self.refuse(exchange, e, dialect)
+            hint = f"look for {request_id} in its log"
+            self.refuse(exchange, FreeholdError("Freehold failed to handle this request.", hint=hint), dialect)
 
     def refuse(self, exchange: Exchange, e: FreeholdError, dialect: Dialect = OPENAI) -> None:
-        """Render `e`, unless an answer has begun: then the connection is cut, for a broken answer never ends cleanly."""
+        """Render `e`, unless an answer has begun: then the connection is cut, as a broken answer never ends cleanly."""
         if exchange.answered:
             exchange.abort()
             return
@@ -156,7 +157,7 @@ async def _page(door: Door, exchange: Exchange, path: str) -> None:
 _EXPOSED = b"x-request-id, x-freehold-deployment, x-freehold-cost, x-freehold-overhead-ms, x-freehold-dropped"
 _GET = ("GET", "HEAD")
 _POST = ("POST",)
-_AZURE_OPERATIONS: dict[str, calls.Kind] = {
+_AZURE_OPERATIONS: dict[str, Kind] = {
     "chat/completions": "chat",
     "completions": "completion",
     "embeddings": "embedding",

@@ -18,7 +18,7 @@ from freehold.pipeline.snapshot import Snapshot
 from freehold.pipeline.tap import DONE, Tap
 from freehold.pipeline.turn import About, Receiver, Reply
 from freehold.providers import Outgoing
-from freehold.routing import Breaker, Candidate
+from freehold.routing import Candidate
 from freehold.wire.dialects import openai
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import msgspec
 
 from freehold.access import Key, Meter, bound
 from freehold.core.call import Call
-from freehold.core.clock import now_ns, tick
+from freehold.core.clock import now_ns
 from freehold.core.errors import EngineError, Forbidden, FreeholdError, Unroutable, Unsupported, UpstreamError
 from freehold.ledger import Ledger
 from freehold.pipeline.attempt import Attempt, Turn

@@ -14,7 +14,7 @@ class BreakerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Breaker:
-    """Closed: calls pass. Open: none until `until`. Half-open: one trial passes; it closes or opens the circuit again."""
+    """Closed: calls pass. Open: none until `until`. Half-open: one trial passes; it closes or opens it again."""
 
     __slots__ = ("_settings", "_trial", "failures", "opened", "until")
 
@@ -52,7 +52,7 @@ class Breaker:
         self._trial = False
 
     def failed(self, now: float, retry_after: float | None = None) -> None:
-        """Count a failure. `retry_after` (seconds), as the vendor states it, opens the circuit for that long at once."""
+        """Count a failure. `retry_after` (seconds), as the vendor states it, opens for that long at once."""
         settings = self._settings
         self.failures += 1
         pause = 0.0

@@ -16,8 +16,8 @@ class Deployment(msgspec.Struct, frozen=True):
     """A model that one can reach: maker x seller x host, under one contract.
 
     `model` is the name that is sent. `capabilities` are the declared ones; None means unknown, and is not held against
-    the deployment. `max_inflight` bounds the attempts under way to it per worker; 0 is no bound. `retries` counts further
-    tries at this deployment before the first byte.
+    the deployment. `max_inflight` bounds the attempts under way to it per worker; 0 is no bound. `retries` counts
+    further tries at this deployment before the first byte.
     """
 
     name: str
