@@ -30,6 +30,7 @@ from freehold.ledger import (
 from freehold.ledger.bodies import read
 from freehold.ledger.spent import DAY
 from freehold.store import CONFLICT, Head, Row, Store
+from tests.postgres import Server
 
 pytest_plugins = ["tests.postgres"]
 
@@ -229,7 +230,7 @@ async def test_many_processes_may_open_a_new_store_at_once(url: str) -> None:
         await each.close()
 
 
-# -- the ledger on either engine ----------------------------------------------------------------------------------------
+# -- the ledger on either engine ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("durability", ["strict", "batched"])
@@ -291,3 +292,42 @@ async def test_recover_closes_orphans_once_from_several_processes(url: str, stor
     assert (await verify(store)).ok
     await other.close()
     await ledger.close()
+
+
+@pytest.mark.parametrize("when_down", ["refuse", "spool"])
+async def test_a_postgres_that_goes_away_is_waited_for(
+    postgres_server: Server, postgres_url: str, tmp_path: Path, when_down: str
+) -> None:
+    store = await stores.open(postgres_url, durable=True, patience=2.0)
+    ledger = Ledger(store, when_down=when_down, spool_path=tmp_path / "spool")  # type: ignore[arg-type]
+    seen: asyncio.Queue[int] = asyncio.Queue()
+    watching = asyncio.create_task(store.watch(seen.put))
+    await ledger.intend(intent("call_a"))
+    await asyncio.to_thread(postgres_server.stop)
+    began = time.monotonic()
+    try:
+        if when_down == "spool":
+            await ledger.conclude(outcome(intent("call_a")))
+        else:
+            with pytest.raises(StoreError) as caught:
+                await ledger.conclude(outcome(intent("call_a")))
+            assert caught.value.hint
+        assert time.monotonic() - began < 2.5 and ledger.state in ("refusing", "spooling")
+    finally:
+        await asyncio.to_thread(postgres_server.resume)
+    deadline = time.monotonic() + 10
+    while ledger.state != "ok":
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    await ledger.intend(intent("call_b"))
+    found = [row.entry async for row in entries(store, Query(kinds=("intent", "outcome"), order="oldest"))]
+    assert [(e.call, e.kind) for e in found] == [
+        ("call_a", "intent"), ("call_a", "outcome"), ("call_b", "intent"),
+    ]  # fmt: skip
+    assert (await verify(store)).ok
+    await store.bump()
+    assert await asyncio.wait_for(seen.get(), 10) == 1
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await ledger.close()
+    await store.close()
