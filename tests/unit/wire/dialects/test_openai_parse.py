@@ -245,7 +245,7 @@ def test_depth_is_counted_everywhere(place: str, filler: str) -> None:
         extra = {
             "unknown": f'{{"model":"m","messages":[{{"role":"user","content":{text}}}],"x":{nested(depth - 1)}}}',
             "message": f'{{"model":"m","messages":[{{"role":"user","content":{text},"x":{nested(depth - 3)}}}]}}',
-            "metadata": f'{{"model":"","metadata":{nested(depth - 1)},"messages":[{{"role":"user","content":{text}}}]}}',
+            "metadata": f'{{"metadata":{nested(depth - 1)},"messages":[{{"role":"user","content":{text}}}]}}',
             "parameters": f'{{"model":"m","messages":[{{"role":"user","content":{text}}}],"tools":[{{"type":"function",'
             f'"function":{{"name":"f","parameters":{{"x":{nested(depth - 5)}}}}}}}]}}',
             "content": f'{{"model":"m","messages":[{{"role":"user","content":{text}}},'
