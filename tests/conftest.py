@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.system import System
 from tests.vendor import Vendor
 
+pytest_plugins = ["tests.postgres"]
+
 Starter = Callable[..., System]
 
 

@@ -85,6 +85,10 @@ def until(check: Any, seconds: float = 10.0, every: float = 0.02, what: str = ""
         time.sleep(every)
 
 
+def _python_path() -> list[str]:
+    return [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+
+
 class System:
     """One Freehold in a folder. `start` and `stop` may be called in turn; the folder stays."""
 
@@ -100,7 +104,7 @@ class System:
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "FREEHOLD_HOME": os.environ.get("FREEHOLD_HOME", str(ROOT / ".test")),
-            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, _python_path())),
             "VENDOR_KEY": VENDOR_KEY,
             "PYTHONWARNINGS": "default",
             **(env or {}),

@@ -61,8 +61,8 @@ def vendor_door(folder: Path) -> Iterator[Door]:
             yield Door(vendor.url, VENDOR_KEY, "assistant", "assistant", "assistant", vendor)
             return
         parts = [deployment(name, vendor.url, name, more="retries = 0") for name in ACTS]
-        parts.append(deployment("azure-assistant", vendor.url, "assistant", kind="azure", more="retries = 0"))
-        parts += [f'[routes."{name}"]\ndeployments = ["{name}"]\n' for name in [*ACTS, "azure-assistant"]]
+        for name in ("assistant", "filtered"):
+            parts.append(deployment(f"azure-{name}", vendor.url, name, kind="azure", more="retries = 0"))
         house = System(folder, config(*parts))
         house.new_key()
         house.start()

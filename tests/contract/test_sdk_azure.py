@@ -19,30 +19,41 @@ def azure(door: Door, model: str, **more: object) -> AzureOpenAI:
     return AzureOpenAI(azure_endpoint=door.url, azure_deployment=model, **settings)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module", params=["openai behind", "azure behind"])
+BEHIND = ["openai behind", "azure behind"]
+SAFE = {"filtered": False, "severity": "safe"}
+
+
+@pytest.fixture(scope="module", params=BEHIND)
 def client(request: pytest.FixtureRequest, door: Door) -> Iterator[AzureOpenAI]:
     """The Azure client, once on a route that ends at an OpenAI vendor and once on one that ends at Azure."""
-    model = door.model if request.param == "openai behind" else door.azure_model
+    model = door.model if request.param == BEHIND[0] else door.azure_model
     with azure(door, model) as made:
         yield made
 
 
-def test_whole(client: AzureOpenAI) -> None:
+@pytest.fixture
+def verdict(request: pytest.FixtureRequest) -> dict[str, object] | None:
+    """The filter's verdict on hatred: Azure's where Azure answered, none where no filter ran."""
+    return SAFE if request.node.callspec.params["client"] == BEHIND[1] else None
+
+
+def test_whole(client: AzureOpenAI, verdict: dict[str, object] | None) -> None:
     reply = client.chat.completions.create(model="ignored", messages=HELLO)
     assert reply.choices[0].message.content == SAID
-    assert reply.choices[0].content_filter_results["hate"] == {"filtered": False, "severity": "safe"}
+    assert reply.choices[0].content_filter_results.get("hate") == verdict
     assert reply.prompt_filter_results[0]["prompt_index"] == 0
+    assert reply.prompt_filter_results[0]["content_filter_results"].get("hate") == verdict
     assert reply.usage is not None and reply.usage.total_tokens > 0
 
 
-def test_streamed(client: AzureOpenAI) -> None:
+def test_streamed(client: AzureOpenAI, verdict: dict[str, object] | None) -> None:
     chunks = list(
         client.chat.completions.create(
             model="ignored", messages=HELLO, stream=True, stream_options={"include_usage": True}
         )
     )
     assert chunks[0].choices == []
-    assert chunks[0].prompt_filter_results[0]["content_filter_results"]
+    assert chunks[0].prompt_filter_results[0]["content_filter_results"].get("hate") == verdict
     said = [c for c in chunks if c.choices and c.choices[0].delta.content]
     assert "".join(c.choices[0].delta.content for c in said) == SAID
     assert chunks[-1].usage.total_tokens > 0
@@ -79,18 +90,19 @@ def test_the_v1_path(door: Door) -> None:
     assert reply.choices[0].message.content == SAID
 
 
-@pytest.mark.parametrize("version", ["", "1999-01-01", "latest"])
-def test_a_wrong_api_version_is_refused(door: Door, version: str) -> None:
-    with azure(door, door.model, api_version=version) as client, pytest.raises(openai.NotFoundError) as caught:
+@pytest.mark.parametrize("version", ["1999-01-01", "latest"])
+def test_an_unknown_api_version_is_refused(door: Door, version: str) -> None:
+    with azure(door, door.model, api_version=version) as client, pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="ignored", messages=HELLO)
-    assert caught.value.body == {"code": "404", "message": "Resource not found"}
+    assert caught.value.body == {"code": "BadRequest", "message": "API version not supported"}
 
 
 def test_a_missing_api_version_is_refused(door: Door) -> None:
-    path = f"/openai/deployments/{door.model}/chat/completions"
-    reply = httpx2.post(door.url + path, json={"messages": HELLO}, headers={"api-key": door.key}, trust_env=False)
-    assert reply.status_code == 404
-    assert reply.json()["error"]["code"] == "404"
+    for query in ("", "?api-version="):
+        path = f"/openai/deployments/{door.model}/chat/completions{query}"
+        reply = httpx2.post(door.url + path, json={"messages": HELLO}, headers={"api-key": door.key}, trust_env=False)
+        assert reply.status_code == 404
+        assert reply.json() == {"error": {"code": "404", "message": "Resource not found"}}
 
 
 def test_a_wrong_key(door: Door) -> None:
@@ -108,12 +120,12 @@ def test_an_unknown_deployment(door: Door) -> None:
 def test_rate_limited(door: Door) -> None:
     with azure(door, "limited") as client, pytest.raises(openai.RateLimitError) as caught:
         client.chat.completions.create(model="ignored", messages=HELLO)
-    assert caught.value.body["code"] == "429"
+    assert caught.value.body["code"]
     assert float(caught.value.response.headers["retry-after"]) > 0
 
 
 def test_content_filter(door: Door) -> None:
-    with azure(door, "filtered") as client, pytest.raises(openai.BadRequestError) as caught:
+    with azure(door, "azure-filtered") as client, pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="ignored", messages=HELLO)
     assert caught.value.body["code"] == "content_filter"
     assert caught.value.body["innererror"]["code"] == "ResponsibleAIPolicyViolation"

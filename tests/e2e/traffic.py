@@ -57,10 +57,11 @@ async def streamed(client: httpx2.AsyncClient, model: str, text: str = "hello", 
             got.error = msgspec.json.decode(await reply.aread()).get("error")
             return got
         async for line in reply.aiter_lines():
-            if line == "data: [DONE]":
+            data = line.removeprefix("data:").lstrip() if line.startswith("data:") else ""
+            if data == "[DONE]":
                 got.done = True
-            elif line.startswith("data: "):
-                event = msgspec.json.decode(line[6:])
+            elif data:
+                event = msgspec.json.decode(data)
                 if "error" in event:
                     got.error = event["error"]
                 for choice in event.get("choices", ()):

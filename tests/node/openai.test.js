@@ -132,5 +132,5 @@ test("AzureOpenAI", async () => {
   });
   const reply = await azure.chat.completions.create({ model: "", messages });
   assert.equal(reply.choices[0].message.content, said);
-  assert.ok(reply.choices[0].content_filter_results.hate);
+  assert.ok(reply.choices[0].content_filter_results);
 });

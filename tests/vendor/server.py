@@ -186,8 +186,11 @@ class _Connection(asyncio.Protocol):
         name, rest = None, path.removeprefix("/openai/v1/" if azure else "/v1/")
         if path.startswith("/openai/deployments/"):
             name, _, rest = path.removeprefix("/openai/deployments/").partition("/")
-            if seen.query.get("api-version") not in API_VERSIONS:
+            version = seen.query.get("api-version")
+            if not version:
                 raise Problem(404, {"code": "404", "message": "Resource not found"})
+            if version not in API_VERSIONS:
+                raise Problem(400, {"code": "BadRequest", "message": "API version not supported"})
         if rest.startswith("models") and seen.method == "GET":
             return self._models(rest)
         if rest not in KINDS or seen.method != "POST":
@@ -305,6 +308,8 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
 
     async def _broken_in_stream(self, event: bytes, act: Act) -> bool:
+        if act.name in ("cut", "truncated", "garbage_stream"):
+            await asyncio.sleep(0.02)  # what went before shall have arrived when the connection breaks
         match act.name:
             case "idle":
                 await asyncio.Event().wait()
