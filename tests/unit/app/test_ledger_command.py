@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,11 @@ DAY = 86_400_000_000_000
 START = 20_000 * DAY  # 2024-10-04
 
 
-@pytest.fixture(autouse=True)
-def filled(here: Path) -> None:
-    config = load(None, Environment({}), here)
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with four calls in its ledger, made once."""
+    folder = tmp_path_factory.mktemp("ledger")
+    config = load(None, Environment({}), folder)
     folders(config)
 
     async def fill() -> None:
@@ -42,6 +45,12 @@ def filled(here: Path) -> None:
         await opened.close()
 
     asyncio.run(fill())
+    return config.data
+
+
+@pytest.fixture(autouse=True)
+def filled(here: Path, shelf: Path) -> None:
+    shutil.copytree(shelf, here / ".freehold")
 
 
 def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:

@@ -65,7 +65,8 @@ def query(context: Context) -> int:
         asked = await _query(args, store, order=args.order, limit=args.limit, offset=args.offset)
         if args.by:
             return [_sum(args.by, total) for total in await totals(store, asked, args.by)]
-        return [_row(stored, context.talk.json) async for stored in entries(store, asked)]
+        names = await _names(store)
+        return [_row(stored, names, context.talk.json) async for stored in entries(store, asked)]
 
     rows = run(context.config, work)
     sums = (*(args.by or ()), "requests", "attempts", "errors", "input", "output", "cached", "cost")
@@ -213,7 +214,15 @@ def _amount(text: str | None) -> int | None:
         raise BadRequest(str(e), hint="write it as 0.25") from e
 
 
-def _row(stored: Stored, whole: bool) -> dict[str, Any]:
+async def _names(store: Store) -> dict[str, str]:
+    """Return what keys and teams are called, by id."""
+    from freehold import access
+
+    keys = {key.id: key.name for key in await access.list_keys(store)}
+    return keys | {team.id: team.name for team in await access.list_teams(store)}
+
+
+def _row(stored: Stored, names: dict[str, str], whole: bool) -> dict[str, Any]:
     import msgspec
 
     from freehold.core.clock import iso
@@ -227,6 +236,7 @@ def _row(stored: Stored, whole: bool) -> dict[str, Any]:
             "cost_nano": entry.cost,
             "cost": show(entry.cost, entry.currency or ""),
         }
+    row["key"] = names.get(entry.key, entry.key) or None
     return row | {"at": iso(entry.at)[:19], "cost": show(entry.cost, entry.currency) if entry.currency else None}
 
 
