@@ -6,6 +6,7 @@ also rewrite the whole chain: note a head elsewhere (`verify` prints it) and hav
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any
@@ -125,7 +126,7 @@ async def verify(
         rows = await store.fetch(
             f"SELECT seq, hash, data, {', '.join(COLUMNS)} FROM entry {where} ORDER BY seq LIMIT {PAGE}"
         )
-        if not rows or not verifier.feed(rows):
+        if not rows or not await asyncio.to_thread(verifier.feed, rows):
             return verifier.verdict()
         after = int(rows[-1][0])
         if progress is not None:

@@ -99,8 +99,8 @@ async def spent(store: Store, since_ns: int, until_ns: int) -> dict[str, Use]:
     after = 0
     while True:
         rows = await store.fetch(
-            f"SELECT seq, data FROM entry WHERE at >= ? AND at < ? AND kind = {OUTCOME} AND seq > ? "
-            f"ORDER BY seq LIMIT {PAGE}",
+            f"SELECT seq, data FROM entry WHERE at >= ? AND at < ? AND kind = {OUTCOME} AND +seq > ? "
+            f"ORDER BY +seq LIMIT {PAGE}",  # the plus keeps SQLite from walking the whole table by seq
             since_ns,
             until_ns,
             after,

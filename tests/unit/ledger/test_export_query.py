@@ -27,7 +27,8 @@ def made(i: int) -> Entry:
         ("outcome", "intent", "admin")[i % 7 % 3], f"call_{i // 2}", i % 2, "serve", i * 10, key=f"k{i % 3}",
         asked=f"m{i % 2}", sent=f"m{i % 3}", answered=f"m{i % 5}", maker="openai" if i % 4 else "xai", status=200,
         error="upstream_fault" if i % 6 == 0 else "", input=i, cost=(i * 37) % 50,
-        currency="EUR" if i % 8 == 0 else "USD", session="=1+1", user="-x", dropped=("a", "b") if i % 2 else (), total_ms=1.5, estimated=i % 2 == 0,
+        currency="EUR" if i % 8 == 0 else "USD", session="=1+1", user="-x",
+        dropped=("a", "b") if i % 2 else (), total_ms=1.5, estimated=i % 2 == 0,
     )  # fmt: skip
 
 
