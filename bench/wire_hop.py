@@ -161,7 +161,7 @@ def cpu(pid: int) -> float:
     return total
 
 
-def requests(port: int, pid: int, at: str, connections: int, seconds: float, path: str, body: bytes) -> float:
+def requests(port: int, pid: int, at: str, connections: int, seconds: int, path: str, body: bytes) -> float:
     """Return CPU microseconds a request, by wrk."""
     script = Path(at, "post.lua")
     script.write_text(
@@ -172,7 +172,7 @@ def requests(port: int, pid: int, at: str, connections: int, seconds: float, pat
     )
     Path(at, "request-body").write_bytes(body)
     before = cpu(pid)
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}", "-s", str(script), f"http://127.0.0.1:{port}{path}"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", str(script), f"http://127.0.0.1:{port}{path}"]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     spent = cpu(pid) - before
     count, errors = next(line for line in out.splitlines() if line.startswith("COUNT")).split()[1:]
@@ -243,7 +243,7 @@ def compare(args: argparse.Namespace, at: str, ports: dict[str, int], pids: dict
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--streams", type=int, default=64)
     parser.add_argument("--role", choices=["mock", "hop"], help=argparse.SUPPRESS)

@@ -31,7 +31,6 @@ class Client:
         self._keep_seconds = keep_seconds
         self._pools: dict[Origin, Pool] = {}
         self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
-        self._busy: set[Link] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._calm = 0  # sweeps in a row that found nothing under way
         self._sweeps = 0
@@ -44,7 +43,7 @@ class Client:
     @property
     def running_requests(self) -> int:
         """Requests whose reply is awaited or under way."""
-        return len(self._busy)
+        return len(self._busy())
 
     async def send(
         self,
@@ -69,7 +68,6 @@ class Client:
         deadline = tick() + timeouts.total
         link = pool.take() or await pool.connect(min(timeouts.connect, timeouts.total))
         while True:
-            self._busy.add(link)
             if self._calm or self._timer is None:
                 self._wake()
             try:
@@ -99,7 +97,7 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection. Requests under way fail with UpstreamBroken."""
-        for link in tuple(self._busy):
+        for link in self._busy():
             link.fail(broken("the client is closing", bool(link.read), hint="The process is stopping; send it anew."))
         for pool in self._pools.values():
             pool.close()
@@ -108,8 +106,12 @@ class Client:
             self._timer = None
         await asyncio.sleep(0)  # transports report their end in the next turn of the loop
 
+    def _busy(self) -> list[Link]:
+        """The connections with a request under way. Looked for now and then, so that no request has to enter a list."""
+        return [link for pool in self._pools.values() for link in pool.links if link.waiter is not None]
+
     def _open_pool(self, origin: Origin) -> Pool:
-        pool = Pool(origin, self._busy, self._trust, self._max_connections, self._keep_seconds)
+        pool = Pool(origin, self._trust, self._max_connections, self._keep_seconds)
         self._pools[origin] = pool
         return pool
 
@@ -130,8 +132,9 @@ class Client:
 
     def _sweep(self) -> None:
         now = tick()
-        self._calm = 0 if self._busy else self._calm + 1
-        for link in tuple(self._busy):
+        busy = self._busy()
+        self._calm = 0 if busy else self._calm + 1
+        for link in busy:
             link.check(now)
         self._sweeps += 1
         if self._calm >= _SWEEPS_BEFORE_REST or self._sweeps % _SWEEPS_BEFORE_REST == 0:

@@ -210,7 +210,14 @@ class HttpProtocol(asyncio.Protocol):
         if not self.keep:
             self.last = True
         self.phase = IDLE
-        self._fresh()
+        # As `_fresh` does, but only what this request can have touched.
+        self.chunk = self.url = b""
+        self.headers = {}
+        self.read = 0
+        if self.size:
+            self.body = b""
+            self.parts = None
+            self.size = self.dry = 0
         if self.current is None:
             self.current = exchange
             self.server.serve(exchange)
@@ -221,7 +228,6 @@ class HttpProtocol(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         self.read += len(data)
-        self.dry += len(data)
         self.chunk = data
         try:
             self.parser.feed_data(data)
@@ -231,7 +237,7 @@ class HttpProtocol(asyncio.Protocol):
             elif self.phase == BODY:
                 # What is neither head nor body: sizes of chunks, six bytes for one of body at worst, but no flood of
                 # chunk extensions or trailing fields.
-                self.dry = max(self.dry, 0)
+                self.dry = max(self.dry + len(data), 0)
                 if self.dry > 2 * self.limits.header_bytes:
                     self._fail(self._head_too_large())
         except HttpParserUpgrade as upgrade:
@@ -289,7 +295,7 @@ class HttpProtocol(asyncio.Protocol):
         """Go on in HTTP/1.1, as RFC 9110 section 7.8 allows: Java's client asks for h2c with each POST.
 
         The parser skipped the body, so a new one is given this request's framing and then what came after the head."""
-        self.upgraded = False
+        self.upgraded = self.waits_for_continue = False
         self.parser = HttpRequestParser(self)
         framing = b"" if self.keep else b"connection: close\r\n"
         if b"content-length" in self.headers:
@@ -298,7 +304,6 @@ class HttpProtocol(asyncio.Protocol):
             framing += b"transfer-encoding: chunked\r\n"
         head = b"%b / HTTP/1.1\r\nhost: replay\r\n%b\r\n" % (self.method.encode(), framing)
         self.read -= len(rest)
-        self.dry = -len(head)
         self._feed(head + rest)
 
     def _hold(self, data: bytes) -> None:
@@ -314,10 +319,6 @@ class HttpProtocol(asyncio.Protocol):
         return Exchange(self, self.method, target, self.headers, self.body, self.since, keep, self.legacy)
 
     # Answering.
-
-    def date(self) -> bytes:
-        """The `date` line of this second."""
-        return self.server.date
 
     def finished(self, exchange: Exchange) -> None:
         """Go on after the answer to `exchange` is complete."""
@@ -336,7 +337,7 @@ class HttpProtocol(asyncio.Protocol):
             if self.phase == IDLE:
                 self.phase = HEAD
             self._feed(data)
-        elif self.waits_for_continue:
+        elif self.waits_for_continue and self.phase == BODY:
             self.waits_for_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 

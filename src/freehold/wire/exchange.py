@@ -27,27 +27,17 @@ class Exchange:
     `gone` that the client left. After `gone`, or once the answer is complete, writing does nothing.
     """
 
-    __slots__ = (
-        "_chunked",
-        "_head",
-        "_leavers",
-        "_mute",
-        "_pause",
-        "_protocol",
-        "_resume",
-        "_state",
-        "answered",
-        "began",
-        "body",
-        "gone",
-        "headers",
-        "keep",
-        "legacy",
-        "method",
-        "path",
-        "query",
-        "task",
-    )
+    # Defaults on the class: most requests never touch most of them, and storing each would cost at every request.
+    answered = False
+    gone = False
+    task: asyncio.Task[None] | None = None
+    _state = _OPEN
+    _chunked = False
+    _mute = False
+    _head = b""
+    _leavers: list[Callable[[], None]] | None = None
+    _pause: Callable[[], None] | None = None
+    _resume: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -72,16 +62,6 @@ class Exchange:
         self.began = began
         self.keep = keep
         self.legacy = legacy
-        self.answered = False
-        self.gone = False
-        self._state = _OPEN
-        self._chunked = False
-        self._mute = False
-        self._head = b""
-        self.task: asyncio.Task[None] | None = None
-        self._leavers: list[Callable[[], None]] | None = None
-        self._pause: Callable[[], None] | None = None
-        self._resume: Callable[[], None] | None = None
 
     @property
     def peer(self) -> str:
@@ -94,32 +74,35 @@ class Exchange:
         ValueError when a header is not safe to send, RuntimeError when an answer had begun.
         """
         block = encode_headers(headers)
-        self._begin()
+        if self._state != _OPEN:
+            raise RuntimeError("answered twice")
+        self.answered = True
         self._state = _DONE
         if self.gone:
             return
         protocol = self._protocol
-        head = [
-            STATUS_LINES.get(status) or status_line(status),
-            protocol.date(),
-            block,
-            self._persistence(),
-            b"\r\n" if status in _NO_BODY else b"content-length: %d\r\n\r\n" % len(body),
-        ]
-        if self.method == "HEAD" or status in _NO_BODY:
-            protocol.transport.write(b"".join(head))
-        elif len(body) < 65536:
-            head.append(body)
-            protocol.transport.write(b"".join(head))
+        server = protocol.server
+        line = STATUS_LINES.get(status) or status_line(status)
+        kept = b"" if self.keep and not self.legacy and not server.closing else self._persistence()
+        if status in _NO_BODY:
+            protocol.transport.write(b"".join((line, server.date, block, kept, b"\r\n")))
         else:
-            # A copy of a big body costs more than a second entry in one gathered write.
-            protocol.transport.writelines((b"".join(head), body))
+            length = b"content-length: %d\r\n\r\n" % len(body)
+            if self.method == "HEAD":
+                body = b""
+            if len(body) < 65536:
+                protocol.transport.write(b"".join((line, server.date, block, kept, length, body)))
+            else:
+                # A copy of a big body costs more than a second entry in one gathered write.
+                protocol.transport.writelines((b"".join((line, server.date, block, kept, length)), body))
         protocol.finished(self)
 
     def start(self, status: int, headers: Headers) -> None:
         """Begin a streamed answer: chunked, or ended by closing for a client of HTTP/1.0. Raises as `reply` does."""
         block = encode_headers(headers)
-        self._begin()
+        if self._state != _OPEN:
+            raise RuntimeError("answered twice")
+        self.answered = True
         if self.gone:
             self._state = _DONE
             return
@@ -130,7 +113,7 @@ class Exchange:
             self.keep = False
         framing = b"transfer-encoding: chunked\r\n\r\n" if self._chunked and status not in _NO_BODY else b"\r\n"
         protocol = self._protocol
-        self._head = b"".join((status_line(status), protocol.date(), block, self._persistence(), framing))
+        self._head = b"".join((status_line(status), protocol.server.date, block, self._persistence(), framing))
         # The first piece mostly comes in the same turn of the loop: head and piece then leave in one system call.
         protocol.loop.call_soon(self._flush)
 
@@ -218,11 +201,6 @@ class Exchange:
         if self._head and self._state == _STREAM and not self.gone:
             self._protocol.transport.write(self._head)
             self._head = b""
-
-    def _begin(self) -> None:
-        if self._state != _OPEN:
-            raise RuntimeError("answered twice")
-        self.answered = True
 
     def _persistence(self) -> bytes:
         if not self.keep or self._protocol.server.closing:

@@ -54,12 +54,12 @@ class Link(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    sink: Sink
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.parser = HttpResponseParser(self)
         self.waiter: asyncio.Future[None] | None = None
-        self.sink: Sink | None = None
         self.source: Source | None = None
         self.lost = False
         self.used = False
@@ -128,8 +128,19 @@ class Link(asyncio.Protocol):
             if not self.complete:
                 self.fail(broken(f"the reply is not valid HTTP: {error}", True))
                 return
-        if self.piece:
-            self._deliver()
+        piece = self.piece
+        if piece:
+            self.piece = b""
+            if self.parts is not None:
+                # In one call: a burst of small chunks in one read then costs one write further on.
+                piece = b"".join(self.parts)
+                self.parts = None
+            if self.waiter is not None:
+                self.bodied = True
+                try:
+                    self.sink.data(piece)
+                except Exception as error:
+                    self.fail(error)
         if self.complete and self.waiter is not None:
             self._finish()
 
@@ -163,13 +174,11 @@ class Link(asyncio.Protocol):
         elif b"content-length" not in headers and status != 204 and status != 304:
             self.until_eof = True
         source = self.source = Source(self)
-        sink = self.sink
-        if sink is not None:
-            try:
-                sink.head(status, headers, source)
-            except Exception as error:
-                self.fail(error)
-                return
+        try:
+            self.sink.head(status, headers, source)
+        except Exception as error:
+            self.fail(error)
+            return
         if self.no_body:
             # The parser does not know that the request was a HEAD and would wait for a body: no further use.
             self.until_eof = False
@@ -208,22 +217,6 @@ class Link(asyncio.Protocol):
 
     # Ends.
 
-    def _deliver(self) -> None:
-        """Hand on the pieces of one read in one call: a burst of small chunks then costs one write further on."""
-        if self.parts is None:
-            data = self.piece
-        else:
-            data = b"".join(self.parts)
-            self.parts = None
-        self.piece = b""
-        if self.waiter is None or self.sink is None:
-            return
-        self.bodied = True
-        try:
-            self.sink.data(data)
-        except Exception as error:
-            self.fail(error)
-
     def _finish(self) -> None:
         """End well: the reply is complete."""
         keep = self.keep and not self.lost and not self.transport.get_write_buffer_size()
@@ -252,11 +245,10 @@ class Link(asyncio.Protocol):
             self._end(broken("the connection was closed on our side", bool(self.read)))
 
     def _end(self, error: BaseException | None) -> None:
-        waiter, self.waiter, self.sink = self.waiter, None, None
+        waiter, self.waiter = self.waiter, None
         if self.source is not None:
             self.source.flow = None
             self.source = None
-        self.pool.busy.discard(self)
         if waiter is not None and not waiter.done():
             if error is None:
                 waiter.set_result(None)

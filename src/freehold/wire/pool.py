@@ -19,10 +19,9 @@ JOINED_BYTES = 65536
 class Pool:
     """Connections to `origin`. At most `limit` at once (0: any number), idle ones for at most `keep_seconds`."""
 
-    def __init__(self, origin: Origin, busy: set[Link], trust: Trust, limit: int, keep_seconds: float) -> None:
+    def __init__(self, origin: Origin, trust: Trust, limit: int, keep_seconds: float) -> None:
         self.loop = asyncio.get_running_loop()
         self.origin = origin
-        self.busy = busy
         self.idle: list[Link] = []
         self.links: set[Link] = set()
         self._trust = trust
@@ -46,13 +45,7 @@ class Pool:
         """Return the request's head, and its body too when that is small.
 
         BadRequest when `target` or `headers` would make more than one request of it."""
-        if (
-            b" " in target
-            or b"\r" in target
-            or b"\n" in target
-            or b"\r\n\r\n" in headers
-            or (headers and headers[-2:] != b"\r\n")
-        ):
+        if target.split() != [target] or b"\r\n\r\n" in headers or (headers and headers[-2:] != b"\r\n"):
             raise BadRequest("a request to a server has a line break or a space where none may be", hint="Remove it.")
         length = b"content-length: %d\r\n\r\n" % len(body) if body or method not in _BARE else b"\r\n"
         return b"".join(
