@@ -48,6 +48,7 @@ class Key(msgspec.Struct, frozen=True):
     created_at: int = 0
     revoked_at: int | None = None
     note: str = ""
+    limit_ids: tuple[str, ...] = ()  # of `limits`, in a KeyRing
 
 
 class KeyRing:
@@ -201,8 +202,9 @@ async def load(store: Store, currency: str = CURRENCY) -> KeyRing:
     keys = []
     for row in await store.fetch(f"SELECT {_COLUMNS} FROM key"):
         hash, key = _read(row, currency)
-        shared = teams[key.team].limits if key.team in teams else ()
-        keys.append((hash, msgspec.structs.replace(key, limits=key.limits + shared) if shared else key))
+        limits = key.limits + (teams[key.team].limits if key.team in teams else ())
+        ids = tuple(limit.id for limit in limits)
+        keys.append((hash, msgspec.structs.replace(key, limits=limits, limit_ids=ids)))
     return KeyRing(keys, (team.id for team in teams.values() if team.disabled_at is not None))
 
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("freehold.upkeep")
 
-OWN = ("llamacpp", "command")
-"""Kinds of deployment whose engine we start."""
 GRACE_SECONDS = 60.0
 """Beyond a call's longest time, before an intent without outcome counts as left behind."""
 
@@ -146,7 +144,7 @@ class Upkeep:
 
     def _own(self) -> dict[str, Deployment]:
         """The deployments that we run ourselves, by the name of their engine."""
-        return {wiring.engine_name(self._config, n, d): d for n, d in self._config.deployments.items() if d.kind in OWN}
+        return {wiring.engine_name(self._config, n, d): d for n, d in self._config.deployments.items() if d.kind in wiring.OWN_KINDS}
 
     def _wanted(self) -> list[str]:
         return list(self._own())

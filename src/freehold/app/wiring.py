@@ -16,6 +16,8 @@ from freehold.providers import Provider, Settings, build, vendor
 from freehold.routing import BreakerSettings, Deployment, Route, Table, Target
 from freehold.wire.client import Timeouts
 
+OWN_KINDS = ("llamacpp", "command")
+"""Kinds of deployment whose engine we start."""
 OWN = "own"
 """Seller and host of a model that we run ourselves, unless the configuration names the organisation."""
 
@@ -26,7 +28,8 @@ def tables(config: Config) -> tuple[Table, dict[str, Provider], dict[str, Price]
     deployments, providers, prices = {}, {}, {}
     for name, written in config.deployments.items():
         known = _known(config, written, catalogue)
-        deployments[name] = _deployment(name, written, known)
+        engine = engine_name(config, name, written) if written.kind in OWN_KINDS else ""
+        deployments[name] = _deployment(name, written, known, engine)
         providers[name] = build(_settings(config, name, written, known))
         if written.price is not None:
             prices[name] = read_price(written.price, where=f"deployments.{name}.price")
@@ -67,7 +70,7 @@ def _known(config: Config, written: Written, catalogue: Catalogue) -> dict[str, 
     return {"maker": row.maker, "seller": row.seller, "host": row.host, "region": row.region}
 
 
-def _deployment(name: str, written: Written, known: dict[str, Any]) -> Deployment:
+def _deployment(name: str, written: Written, known: dict[str, Any], engine: str) -> Deployment:
     own = msgspec.structs.asdict(written)
     said = {k: own[k] for k in _SAID if own[k] is not None}
     merged = {**{k: v for k, v in known.items() if v}, **said}
@@ -87,6 +90,7 @@ def _deployment(name: str, written: Written, known: dict[str, Any]) -> Deploymen
         timeouts=timeouts,
         retries=written.retries,
         max_inflight=written.max_inflight,
+        engine=engine,
         **merged,
     )
 

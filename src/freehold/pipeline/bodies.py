@@ -9,7 +9,7 @@ from freehold.pipeline.tap import Tap
 
 def bodies(policy: str, request: bytes, tap: Tap) -> list[Body]:
     """Return the request as it was sent and the reply as it came; `policy` is "redacted" or "full"."""
-    reply = b"".join(tap.kept or ()) if tap.streamed else tap.body()
+    reply = b"".join(tap.kept) if tap.streamed else tap.body()
     if policy == "redacted":
         request = redact_json(request)
         reply = redact_events(reply) if tap.streamed else redact_json(reply)

@@ -27,6 +27,10 @@ from freehold.routing import Candidate, candidates
 from freehold.wire.client import Client, Origin
 
 FAILURES = (UpstreamError, EngineError, Unroutable)
+FINAL = frozenset(
+    {"upstream_auth", "upstream_quota", "upstream_model_missing", "upstream_timeout", "bulkhead_full", "engine_memory"}
+)
+"""Codes after which the same deployment is not worth another try, though the next one may be."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -76,52 +80,48 @@ class Pipeline:
         if key.routes is not None:
             _allow(key.routes, call.asked)
         order = candidates(snapshot.table, call, self.health.allows, random.random)
-        turn = Turn(call, key, receiver, snapshot, began)
+        turn = Turn(call, key, receiver if call.stream else None, snapshot, began)
         if key.limits:
-            turn.reservation = await self._reserve(turn, order)
+            await self._reserve(turn, order)
         metrics = self.metrics
         metrics.inflight += 1
         try:
-            return await self._try(turn, order)
+            last: FreeholdError | None = None
+            for candidate in order:
+                tries = 0
+                while True:
+                    try:
+                        return await Attempt(self, turn, candidate).run()
+                    except Unsupported as e:
+                        last = last or e
+                        break
+                    except FAILURES as e:
+                        if turn.began or not e.retryable:
+                            raise
+                        last = e
+                        pause = self._pause(e, tries, candidate.deployment.retries, candidate is not order[-1])
+                        if pause is None:
+                            break
+                        tries += 1
+                        turn.elsewhere += pause
+                        await asyncio.sleep(pause)
+            assert last is not None  # candidates() never returns an empty list
+            raise last
         finally:
             metrics.inflight -= 1
             if turn.reservation is not None:
                 self.meter.settle(turn.reservation, turn.tokens, turn.money, requests=1 if turn.attempts else 0)
 
-    async def _reserve(self, turn: Turn, order: list[Candidate]) -> Any:
+    async def _reserve(self, turn: Turn, order: list[Candidate]) -> None:
         at = now_ns()
         prices = [turn.snapshot.price(c.deployment, c.sent, at) for c in order]
         tokens, money = bound(turn.call, prices, self.policy.reserve_output_tokens)
         turn.reserved_tokens, turn.reserved = tokens, money
-        return await self.meter.reserve(turn.key.limits, 1, tokens, money)
-
-    async def _try(self, turn: Turn, order: list[Candidate]) -> Reply:
-        last: FreeholdError | None = None
-        for candidate in order:
-            tries = 0
-            while True:
-                try:
-                    return await Attempt(self, turn, candidate).run()
-                except Unsupported as e:
-                    last = last or e
-                    break
-                except FAILURES as e:
-                    if turn.began or not e.retryable:
-                        raise
-                    last = e
-                    more = candidate is not order[-1]
-                    pause = self._pause(e, tries, candidate.deployment.retries, more)
-                    if pause is None:
-                        break
-                    tries += 1
-                    turn.elsewhere += pause
-                    await asyncio.sleep(pause)
-        assert last is not None  # candidates() never returns an empty list
-        raise last
+        turn.reservation = await self.meter.reserve(turn.key.limits, 1, tokens, money)
 
     def _pause(self, e: FreeholdError, tries: int, retries: int, more: bool) -> float | None:
         """Return the seconds to wait before the same deployment is tried again; None to go on to the next."""
-        if tries >= retries or e.code in ("upstream_auth", "upstream_timeout", "bulkhead_full"):
+        if tries >= retries or e.code in FINAL:
             return None
         policy = self.policy
         drawn: float = policy.backoff * 2**tries * (0.5 + random.random())

@@ -9,6 +9,9 @@ from bisect import bisect_left
 
 import msgspec
 
+from freehold.core.call import Usage
+from freehold.routing import Deployment
+
 DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """Upper bounds in seconds: those that the convention advises."""
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -41,6 +44,12 @@ class Histogram(msgspec.Struct):
         self.total += value
 
 
+class Cell(msgspec.Struct):
+    """One counter."""
+
+    value: float = 0
+
+
 class Sample(msgspec.Struct):
     """All of one worker's counts, as they are handed to the worker that is being scraped."""
 
@@ -52,14 +61,21 @@ class Metrics:
     """Counters and histograms, keyed by name and labels."""
 
     def __init__(self) -> None:
-        self._counters: dict[tuple[str, Labels], float] = {}
+        self._counters: dict[tuple[str, Labels], Cell] = {}
         self._histograms: dict[tuple[str, Labels], Histogram] = {}
-        self._served: dict[tuple[str, ...], tuple[Histogram, Labels, Labels, Labels]] = {}
+        self._served: dict[tuple[str, ...], tuple[Histogram, Cell, Cell, Cell]] = {}
         self.inflight = 0
 
-    def count(self, name: str, labels: Labels, by: float = 1) -> None:
+    def cell(self, name: str, labels: Labels) -> Cell:
+        """Return the counter of that name and labels, for whoever adds to it often."""
         key = (name, labels)
-        self._counters[key] = self._counters.get(key, 0) + by
+        found = self._counters.get(key)
+        if found is None:
+            found = self._counters[key] = Cell()
+        return found
+
+    def count(self, name: str, labels: Labels, by: float = 1) -> None:
+        self.cell(name, labels).value += by
 
     def histogram(self, name: str, labels: Labels, bounds: tuple[float, ...]) -> Histogram:
         key = (name, labels)
@@ -69,39 +85,38 @@ class Metrics:
         return found
 
     def served(
-        self, kind: str, deployment: str, seller: str, asked: str, error: str, seconds: float, usage: tuple[int, int]
+        self, kind: str, deployment: Deployment, asked: str, error: str, seconds: float, usage: Usage
     ) -> None:
-        """An attempt to serve ended: one look-up, then plain additions (this is the hot path)."""
-        key = (kind, deployment, seller, asked, error)
+        """An attempt ended: one look-up, then plain additions (this is the hot path)."""
+        key = (kind, deployment.name, asked, error)
         found = self._served.get(key)
         if found is None:
-            base: Labels = (
-                ("gen_ai_operation_name", kind),
-                ("gen_ai_provider_name", seller),
-                ("gen_ai_request_model", asked),
-                ("freehold_deployment", deployment),
-            )
-            timed = (*base, ("error_type", error)) if error else base
-            found = self._served[key] = (
-                self.histogram("gen_ai_client_operation_duration_seconds", timed, DURATION),
-                (*base, ("gen_ai_token_type", "input")),
-                (*base, ("gen_ai_token_type", "output")),
-                (("deployment", deployment), ("error", error)),
-            )
-        durations, read, written, attempt = found
-        durations.observe(seconds)
-        counters = self._counters
-        for name, labels, by in (
-            ("gen_ai_client_token_usage", read, usage[0]),
-            ("gen_ai_client_token_usage", written, usage[1]),
-            ("freehold_attempts_total", attempt, 1),
-        ):
-            counter = (name, labels)
-            counters[counter] = counters.get(counter, 0) + by
+            found = self._served[key] = self._series(kind, deployment, asked, error)
+        durations, read, written, attempts = found
+        durations.counts[bisect_left(DURATION, seconds)] += 1
+        durations.total += seconds
+        read.value += usage.input
+        written.value += usage.output
+        attempts.value += 1
+
+    def _series(self, kind: str, deployment: Deployment, asked: str, error: str) -> tuple[Histogram, Cell, Cell, Cell]:
+        base: Labels = (
+            ("gen_ai_operation_name", kind),
+            ("gen_ai_provider_name", deployment.seller),
+            ("gen_ai_request_model", asked),
+            ("freehold_deployment", deployment.name),
+        )
+        timed = (*base, ("error_type", error)) if error else base
+        return (
+            self.histogram("gen_ai_client_operation_duration_seconds", timed, DURATION),
+            self.cell("gen_ai_client_token_usage", (*base, ("gen_ai_token_type", "input"))),
+            self.cell("gen_ai_client_token_usage", (*base, ("gen_ai_token_type", "output"))),
+            self.cell("freehold_attempts_total", (("deployment", deployment.name), ("error", error))),
+        )
 
     def sample(self) -> Sample:
         return Sample(
-            [(n, labels, v) for (n, labels), v in self._counters.items()],
+            [(n, labels, c.value) for (n, labels), c in self._counters.items()],
             [(n, labels, h) for (n, labels), h in self._histograms.items()],
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from freehold.core.clock import tick
 from freehold.core.errors import UpstreamBroken
 from freehold.pipeline.turn import About, Receiver
@@ -11,53 +13,46 @@ from freehold.wire.sse import EventTap
 DONE = b"data: [DONE]\n\n"
 
 
-class Tap:
+class Tap(msgspec.Struct):
     """Implements wire.client.Sink. `began` is true once the receiver got its first event.
 
-    The closing `[DONE]` is held back: the caller sends it when the outcome is on record.
+    The closing `[DONE]` is held back: the caller sends it when the outcome is on record. `limit` bounds a whole reply,
+    in bytes; `keep` asks for a copy of a stream in `kept`.
     """
 
-    __slots__ = (
-        "about",
-        "began",
-        "events",
-        "first_at",
-        "headers",
-        "kept",
-        "limit",
-        "parts",
-        "receiver",
-        "size",
-        "source",
-        "status",
-        "streamed",
-    )
+    receiver: Receiver | None
+    about: About
+    strip_usage: bool
+    keep: bool
+    limit: int
+    events: EventTap | None = None
+    kept: list[bytes] = []
+    parts: list[bytes] = []
+    headers: dict[bytes, bytes] = {}
+    status: int = 0
+    size: int = 0
+    first_at: float = 0.0
+    began: bool = False
 
-    def __init__(self, receiver: Receiver | None, about: About, strip_usage: bool, keep: bool, limit: int) -> None:
-        self.receiver = receiver
-        self.about = about
-        self.events = EventTap(strip_usage=strip_usage)
-        self.kept: list[bytes] | None = [] if keep else None
-        self.parts: list[bytes] = []
-        self.headers: dict[bytes, bytes] = {}
-        self.status = 0
-        self.size = 0
-        self.limit = limit
-        self.first_at = 0.0
-        self.began = self.streamed = False
-        self.source: Source | None = None
+    @property
+    def streamed(self) -> bool:
+        """Whether the reply is a stream that goes on to a receiver."""
+        return self.events is not None
 
     def head(self, status: int, headers: dict[bytes, bytes], source: Source) -> None:
         self.status = status
         self.headers = headers
-        self.source = source
-        if self.receiver is not None and status == 200:
-            self.streamed = headers.get(b"content-type", b"").startswith(b"text/event-stream")
-            if self.streamed:
-                self.receiver.attach(source)
+        if (
+            self.receiver is not None
+            and status == 200
+            and headers.get(b"content-type", b"").startswith(b"text/event-stream")
+        ):
+            self.events = EventTap(strip_usage=self.strip_usage)
+            self.receiver.attach(source)
 
     def data(self, data: bytes) -> None:
-        if not self.streamed:
+        events = self.events
+        if events is None:
             self.size += len(data)
             if self.size > self.limit:
                 raise UpstreamBroken(
@@ -67,7 +62,6 @@ class Tap:
                 )
             self.parts.append(data)
             return
-        events = self.events
         out = events.feed(data)
         if events.done:
             end = out.rfind(b"data: [DONE]")
@@ -78,12 +72,12 @@ class Tap:
         if not out:
             return
         receiver = self.receiver
-        assert receiver is not None  # streamed is only ever set with a receiver
+        assert receiver is not None  # there are events only for a receiver
         if not self.began:
             self.began = True
             self.first_at = tick()
             receiver.begin(self.about)
-        if self.kept is not None:
+        if self.keep:
             self.kept.append(out)
         receiver.send(out)
 

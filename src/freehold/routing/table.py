@@ -17,7 +17,7 @@ class Deployment(msgspec.Struct, frozen=True):
 
     `model` is the name that is sent. `capabilities` are the declared ones; None means unknown, and is not held against
     the deployment. `max_inflight` bounds the attempts under way to it per worker; 0 is no bound. `retries` counts
-    further tries at this deployment before the first byte.
+    further tries at this deployment before the first byte. `engine` is the name of our own engine behind it, if one is.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Deployment(msgspec.Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     retries: int = 2
     max_inflight: int = 0
+    engine: str = ""
 
     @property
     def wildcard(self) -> bool:

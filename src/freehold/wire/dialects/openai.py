@@ -14,6 +14,7 @@ from freehold.wire.dialects.openai_reply import (
     model,
     models,
     read,
+    text_chars,
     usage,
 )
 from freehold.wire.dialects.openai_request import MAX_DEPTH, encode, parse
@@ -33,5 +34,6 @@ __all__ = [
     "models",
     "parse",
     "read",
+    "text_chars",
     "usage",
 ]

@@ -260,6 +260,31 @@ _seen = msgspec.json.Decoder(list[_Seen])
 _pieces = msgspec.json.Decoder(list[dict[str, Raw]])
 
 
+class _Said(Struct):
+    content: str | None = None
+
+
+class _TextChoice(Struct):
+    message: _Said | None = None
+    text: str | None = None
+
+
+class _Texts(Struct):
+    choices: list[_TextChoice] = []
+
+
+_texts = msgspec.json.Decoder(_Texts)
+
+
+def text_chars(body: bytes) -> int:
+    """Return the length of all texts in a whole reply; 0 for one that has none, an embedding for example."""
+    try:
+        choices = _texts.decode(body).choices
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
+    return sum(len((c.message.content if c.message else c.text) or "") for c in choices)
+
+
 def estimate_usage(call: Call, text_chars: int) -> Usage:
     """Return a guess for a vendor that states no usage, marked as one. `text_chars` is the length of the answers."""
     return Usage(estimate_input(call), -(-text_chars // CHARS_PER_TOKEN), estimated=True)
