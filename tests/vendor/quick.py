@@ -60,8 +60,8 @@ def _frame(payload: bytes) -> tuple[bytes, bytes]:
 def _paced(count: int, milliseconds: int) -> Paced:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
     form = (
-        b'{"id":"chatcmpl-%s","object":"chat.completion.chunk","created":1767225600,"model":"bench-2026-01-01",'
-        b'"system_fingerprint":"fp_bench","choices":[{"index":0,"delta":{"content":" word%d"},"logprobs":null,'
+        b'{"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1767225600,"model":"bench-2026-01-01",'
+        b'"system_fingerprint":"fp_bench","choices":[{"index":0,"delta":{"content":" %s word%d"},"logprobs":null,'
         b'"finish_reason":null}]}'
     )
     last = (
