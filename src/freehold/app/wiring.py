@@ -112,8 +112,9 @@ def _settings(config: Config, name: str, written: Written, known: dict[str, Any]
         "ca": str(written.ca) if written.ca is not None else None,
         "verify": written.verify,
     }
-    options = {k: v for k, v in written.options.items() if k in _OPTIONS} if written.kind != "llamacpp" else {}
-    unknown = [] if written.kind == "llamacpp" else sorted(written.options.keys() - _OPTIONS)
+    # What an engine's command takes is judged by the engines, who own it.
+    options = {} if written.kind in OWN_KINDS else written.options
+    unknown = sorted(options.keys() - _OPTIONS)
     if unknown:
         raise ConfigError(
             f"deployments.{name}.options: kind {written.kind!r} knows no {', '.join(unknown)}.",

@@ -56,7 +56,10 @@ class Answer:
         """The answer is complete and on record."""
         about = reply.about
         if self.begun:
-            self._exchange.end(reply.body, _measures(about))
+            measures = _measures(about)
+            if b"x-freehold-comments" in self._exchange.headers:  # a browser's page cannot read trailers
+                self._exchange.write(b"".join(b": %b %b\n" % pair for pair in measures) + b"\n")
+            self._exchange.end(reply.body, measures)
             return
         body = self._dialect.reply(reply.body, about.kind)
         self._exchange.reply(200, [JSON, *_about(about), *_measures(about), *self._extra], body)

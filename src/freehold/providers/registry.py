@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 from freehold.core.errors import ConfigError
 from freehold.providers.azure import Azure
+from freehold.providers.command import Command
 from freehold.providers.base import Provider, Settings
 from freehold.providers.llamacpp import LlamaCpp
 from freehold.providers.openai import OpenAI
 from freehold.providers.vendors import vendor
 
-KINDS: dict[str, Callable[[Settings], Provider]] = {"openai": OpenAI, "azure": Azure, "llamacpp": LlamaCpp}
+KINDS: dict[str, Callable[[Settings], Provider]] = {
+    "openai": OpenAI,
+    "azure": Azure,
+    "llamacpp": LlamaCpp,
+    "command": Command,
+}
 """What a deployment's `kind` may be, beside a vendor's name."""
 
 

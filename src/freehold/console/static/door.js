@@ -33,7 +33,7 @@ export async function chat({ key, model, messages, signal, onText }) {
   const response = await fetch("/v1/chat/completions", {
     method: "POST",
     signal,
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "x-freehold-comments": "1" },
     body: JSON.stringify({ model, messages, stream: true, stream_options: { include_usage: true } }),
   });
   if (!response.ok) await refuse(response);
