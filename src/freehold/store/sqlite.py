@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import sqlite3
 import threading
@@ -61,6 +62,7 @@ class SQLite:
         self._durable = durable
         self._patience = patience
         self._writing: sqlite3.Connection | None = None
+        self._turn: int | None = None
         self._heads: dict[str, Head] = {}
         self._alone = True
         self._thread = WorkThread("freehold-store-writer")
@@ -84,17 +86,17 @@ class SQLite:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._fetch, sql, args)
 
     async def write(self, *steps: Step, durable: bool = True, patience: float | None = None) -> int:
-        return await self._do(partial(self._write, steps, durable), patience)
+        return await self._do(partial(self._in_turn, partial(self._write, steps, durable)), patience)
 
     async def append(self, lane: str, build: Build, *, ask: Sequence[Any] = (), also: Sequence[Step] = ()) -> Head:
-        return await self._do(partial(self._append, lane, build, ask, also))
+        return await self._do(partial(self._in_turn, partial(self._append, lane, build, ask, also)))
 
     async def generation(self) -> int:
         rows = await self.fetch("SELECT value FROM meta WHERE name = 'generation'")
         return int(rows[0][0])
 
     async def bump(self) -> int:
-        return await self._do(self._bump)
+        return await self._do(partial(self._in_turn, self._bump))
 
     async def watch(self, callback: Callable[[int], Awaitable[None] | None]) -> None:
         loop = asyncio.get_running_loop()
@@ -115,7 +117,7 @@ class SQLite:
             executor.shutdown(wait=False)
 
     async def shred(self, table: str, *steps: Step) -> int:
-        return await self._do(partial(self._shred, steps), max(self._patience, 60.0))
+        return await self._do(partial(self._in_turn, partial(self._shred, steps)), max(self._patience, 60.0))
 
     async def close(self) -> None:
         self._readers.shutdown(wait=True, cancel_futures=True)
@@ -131,6 +133,9 @@ class SQLite:
             return await self._thread.do(work, patience or self._patience)
         except sqlite3.Error as e:
             raise explain(e, self.path) from e
+        except OSError as e:
+            hint = "the folder of the database has to be writable for this user, and its disk has to have space"
+            raise StoreError(f"The store {self.path} failed: {e.strerror}.", hint=hint) from e
         except (OverflowError, UnicodeEncodeError) as e:
             raise StoreError(f"A value does not fit: {e}.", code=VALUE, retryable=False, hint="64 bits, UTF-8") from e
 
@@ -146,6 +151,18 @@ class SQLite:
             raise StoreError(f"The store {self.path} cannot be made: {e.strerror}.", hint=hint) from e
         except sqlite3.Error as e:
             raise explain(e, self.path) from e
+
+    def _in_turn(self, work: Callable[[], T]) -> T:
+        """Do `work` when it is our turn among the processes that write to this file. SQLite by itself makes those who
+        wait sleep ever longer and serves whoever happens to look at the right moment: some would wait for a second.
+        The kernel's queue for a file lock is fair, wakes at once, and forgets processes that die."""
+        if self._turn is None:
+            self._turn = os.open(f"{self.path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            return work()
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def _writer(self) -> sqlite3.Connection:
         if self._writing is None:
@@ -295,6 +312,9 @@ class SQLite:
         if self._writing is not None:
             self._writing.close()
             self._writing = None
+        if self._turn is not None:
+            os.close(self._turn)
+            self._turn = None
 
     # -- on a reading thread ----------------------------------------------------------------------------------------
 
