@@ -144,7 +144,9 @@ class Upkeep:
 
     def _own(self) -> dict[str, Deployment]:
         """The deployments that we run ourselves, by the name of their engine."""
-        return {wiring.engine_name(self._config, n, d): d for n, d in self._config.deployments.items() if d.kind in wiring.OWN_KINDS}
+        config = self._config
+        own = {name: d for name, d in config.deployments.items() if d.kind in wiring.OWN_KINDS}
+        return {wiring.engine_name(config, name, d): d for name, d in own.items()}
 
     def _wanted(self) -> list[str]:
         return list(self._own())

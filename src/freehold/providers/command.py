@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server that the engines start by a command: the dialect is OpenAI's, where it listens they say."""
+"""An OpenAI-compatible server that the engines start by a command: they say where it listens."""
 
 from __future__ import annotations
 

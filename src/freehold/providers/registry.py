@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from freehold.core.errors import ConfigError
 from freehold.providers.azure import Azure
-from freehold.providers.command import Command
 from freehold.providers.base import Provider, Settings
+from freehold.providers.command import Command
 from freehold.providers.llamacpp import LlamaCpp
 from freehold.providers.openai import OpenAI
 from freehold.providers.vendors import vendor

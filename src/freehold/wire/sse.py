@@ -111,7 +111,7 @@ class EventTap:
             and data.startswith(b"data: {")
             and not self._tail
             and self.first_data is not None
-            and b'"usage"' not in data
+            and (b'"usage"' not in data or data.count(b'"usage"') == data.count(b'"usage":null'))
         ):
             # Whole events of one JSON line each and nothing to note in them is what nearly every read brings: mostly
             # one, with no line feed but its last two; or several, when all line feeds stand in pairs between such.
