@@ -52,6 +52,8 @@ class Upkeep:
             self._memory = LimitsMemory(workers=config.server.workers, fd=self.meter_fd)
             self._meter = SharedMeter(self._memory, None, config.run / "limits.lock")
             # This process holds the only server on the store: whatever is open was left by one that died.
+            for spool in sorted(config.data.glob("spool-*.jsonl")):
+                await ledger.replay(self._store, spool)
             await ledger.recover(self._store)
             await self._restore()
         self._tasks.append(asyncio.create_task(self._mend()))
