@@ -41,6 +41,7 @@ class HttpProtocol(asyncio.Protocol):
         "dry",
         "error",
         "excess",
+        "fields",
         "headers",
         "held",
         "held_bytes",
@@ -55,7 +56,9 @@ class HttpProtocol(asyncio.Protocol):
         "phase",
         "queue",
         "read",
+        "seen",
         "server",
+        "short",
         "since",
         "size",
         "stalled",
@@ -72,6 +75,7 @@ class HttpProtocol(asyncio.Protocol):
         self.server = server
         self.loop = server.loop
         self.limits = server.limits
+        self.short = min(server.limits.header_bytes, server.limits.url_bytes, 8192)
         self.parser = HttpRequestParser(self)
         self.current: Exchange | None = None
         self.queue: deque[tuple[Exchange, FreeholdError | None]] = deque()
@@ -96,10 +100,12 @@ class HttpProtocol(asyncio.Protocol):
         self.url = b""
         self.method = ""
         self.headers: dict[bytes, bytes] = {}
+        self.fields: dict[bytes, bytes] = {}
         self.body = b""
         self.parts: list[bytes] | None = None
         self.size = 0
         self.read = 0
+        self.seen = 0
         self.dry = 0
         self.keep = False
         self.upgraded = False
@@ -156,18 +162,16 @@ class HttpProtocol(asyncio.Protocol):
     # The parser's side.
 
     def on_url(self, url: bytes) -> None:
-        if self.phase == BODY:  # the replay of an upgrade's head
-            return
-        if self.phase == IDLE:  # a further request in the same bytes
-            self.phase = HEAD
+        if self.phase != HEAD:
+            if self.phase == BODY:  # the replay of an upgrade's head
+                return
+            self.phase = HEAD  # a further request in the same bytes
             self.since = tick()
         self.url = self.url + url if self.url else url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.phase == BODY:  # trailing fields are read and dropped, lest they pass for fields of the head
-            return
         name = name.lower()
-        headers = self.headers
+        headers = self.fields
         if name not in headers:
             headers[name] = value
         elif name in SINGLE:
@@ -181,8 +185,28 @@ class HttpProtocol(asyncio.Protocol):
         if self.phase == BODY:
             return
         self.phase = BODY
-        self._check_head()
-        headers = self.headers
+        headers = self.headers = self.fields
+        self.fields = {}  # trailing fields go there and are dropped, lest they pass for fields of the head
+        method = self.parser.get_method()
+        at = len(method) + 1 + len(self.url)
+        name = METHODS.get(method)
+        usual = self.chunk[at : at + 11] == b" HTTP/1.1\r\n"
+        if usual and name is not None and self.read == len(self.chunk) < self.short:
+            # The usual request came in one piece; asking the parser for the version costs ten times as much as a look.
+            self.method = name
+            self.legacy = False
+        else:
+            self._check_line(method)
+        if b"host" not in headers and not self.legacy:
+            self._fail(BadRequest("the Host header is missing", hint="HTTP/1.1 requires one Host header."))
+        if len(headers) > self.limits.headers:
+            self._fail(TooLarge(f"more than {self.limits.headers} headers", status=431, hint="Send fewer headers."))
+        if b"transfer-encoding" in headers:
+            if self.legacy or headers[b"transfer-encoding"].lower() != b"chunked":
+                message = "transfer-encoding must be chunked, in HTTP/1.1"
+                self._fail(BadRequest(message, hint="Send content-length."))
+        elif b"content-length" in headers and int(headers[b"content-length"]) > self.limits.body_bytes:
+            self._fail(self._too_large())
         self.keep = self.parser.should_keep_alive()
         if b"expect" in headers:
             self._expect(headers[b"expect"])
@@ -190,9 +214,8 @@ class HttpProtocol(asyncio.Protocol):
             self.upgraded = self.parser.should_upgrade()
 
     def on_body(self, data: bytes) -> None:
-        self.size += len(data)
-        self.dry -= 9 * len(data)
-        if self.size > self.limits.body_bytes:
+        size = self.size = self.size + len(data)
+        if size > self.limits.body_bytes:
             self._fail(self._too_large())
         if not self.body:
             self.body = data
@@ -212,12 +235,13 @@ class HttpProtocol(asyncio.Protocol):
         self.phase = IDLE
         # As `_fresh` does, but only what this request can have touched.
         self.chunk = self.url = b""
-        self.headers = {}
         self.read = 0
+        if self.fields:  # trailing fields, which must not reach the next request either
+            self.fields = {}
         if self.size:
             self.body = b""
             self.parts = None
-            self.size = self.dry = 0
+            self.size = self.dry = self.seen = 0
         if self.current is None:
             self.current = exchange
             self.server.serve(exchange)
@@ -237,7 +261,8 @@ class HttpProtocol(asyncio.Protocol):
             elif self.phase == BODY:
                 # What is neither head nor body: sizes of chunks, six bytes for one of body at worst, but no flood of
                 # chunk extensions or trailing fields.
-                self.dry = max(self.dry + len(data), 0)
+                self.dry = max(self.dry + len(data) - 9 * (self.size - self.seen), 0)
+                self.seen = self.size
                 if self.dry > 2 * self.limits.header_bytes:
                     self._fail(self._head_too_large())
         except HttpParserUpgrade as upgrade:
@@ -247,40 +272,22 @@ class HttpProtocol(asyncio.Protocol):
         except FreeholdError as error:
             self._refuse(error)
 
-    def _check_head(self) -> None:
-        headers = self.headers
+    def _check_line(self, method: bytes) -> None:
+        """Check what need not be looked at in a short request of the usual kind."""
         limits = self.limits
-        method = self.parser.get_method()
-        self.method = METHODS.get(method) or method.decode()
-        at = len(method) + 1 + len(self.url)
-        if self.chunk[at : at + 11] == b" HTTP/1.1\r\n" and self.read == len(self.chunk):
-            self.legacy = False  # asking the parser costs ten times as much as this look at the bytes
-        else:
-            self._check_version()
+        self.method = method.decode()
+        version = self.parser.get_http_version()
+        self.legacy = version == "1.0"
         if self.read > limits.header_bytes or not self.chunk:
-            fields = sum(len(n) + len(v) + 4 for n, v in headers.items())
+            fields = sum(len(n) + len(v) + 4 for n, v in self.headers.items())
             if fields + len(self.url) > limits.header_bytes:
                 self._fail(self._head_too_large())
         if len(self.url) > limits.url_bytes:
             self._fail(self._head_too_large())
-        if len(headers) > limits.headers:
-            self._fail(TooLarge(f"more than {limits.headers} headers", status=431, hint="Send fewer headers."))
-        if b"host" not in headers and not self.legacy:
-            self._fail(BadRequest("the Host header is missing", hint="HTTP/1.1 requires one Host header."))
-        if self.method == "CONNECT":
-            self._fail(MethodNotAllowed("this is no proxy", hint="Send the request itself, without CONNECT."))
-        coding = headers.get(b"transfer-encoding")
-        if coding is not None and (self.legacy or coding.lower() != b"chunked"):
-            self._fail(BadRequest("transfer-encoding must be chunked, in HTTP/1.1", hint="Send content-length."))
-        length = headers.get(b"content-length")
-        if length is not None and int(length) > limits.body_bytes:
-            self._fail(self._too_large())
-
-    def _check_version(self) -> None:
-        version = self.parser.get_http_version()
-        self.legacy = version == "1.0"
         if version != "1.1" and not self.legacy:
             self._fail(BadRequest(f"HTTP/{version} is not spoken here", status=505, hint="Use HTTP/1.1."))
+        if self.method == "CONNECT":
+            self._fail(MethodNotAllowed("this is no proxy", hint="Send the request itself, without CONNECT."))
 
     def _expect(self, expect: bytes) -> None:
         if expect.lower() != b"100-continue":
@@ -314,7 +321,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _exchange(self, keep: bool) -> Exchange:
         target = self.url.decode("latin-1")
-        if target[:1] != "/" and "://" in target:
+        if not target.startswith("/") and "://" in target:
             target = _origin_form(target)
         return Exchange(self, self.method, target, self.headers, self.body, self.since, keep, self.legacy)
 
@@ -444,7 +451,7 @@ class HttpProtocol(asyncio.Protocol):
         )
 
     def _head_too_large(self) -> TooLarge:
-        if len(self.url) > self.limits.url_bytes or not self.headers:
+        if len(self.url) > self.limits.url_bytes or not (self.headers or self.fields):
             return TooLarge(
                 f"the URL has more than {self.limits.url_bytes} bytes", status=414, hint="Send the data in the body."
             )

@@ -113,11 +113,9 @@ class HttpServer:
             exchange.abort()
 
     async def _run(self, exchange: Exchange) -> None:
-        task = exchange.task
-        assert task is not None
-        self.tasks.add(
-            task
-        )  # here and not in `serve`: a task that is cancelled before its first step never gets to leave
+        task: Any = exchange.task
+        # Not in `serve`: a task that is cancelled before its first step would never leave the set.
+        self.tasks.add(task)
         try:
             await self.handler(exchange)
         except asyncio.CancelledError:

@@ -111,9 +111,13 @@ async def test_fields_that_may_repeat_are_joined_and_trailers_are_no_headers(ser
         exchange.reply(200, [], names + b"|" + exchange.headers[b"accept"] + b"|" + exchange.body)
 
     one = await serve(handle, limits=LIMITS)
-    request = CHUNKED.replace(b"\r\n\r\n", b"\r\nAccept: a\r\nACCEPT: b\r\nConnection: close\r\n\r\n")
-    answer = await raw(one.port, request + b"3;x=y\r\nabc\r\n0\r\nAuthorization: Bearer evil\r\n\r\n")
-    assert answer.endswith(b"accept,connection,host,transfer-encoding|a, b|abc")
+    request = CHUNKED.replace(b"\r\n\r\n", b"\r\nAccept: a\r\nACCEPT: b\r\n\r\n")
+    request += b"3;x=y\r\nabc\r\n0\r\nAuthorization: Bearer evil\r\n\r\n"
+    request += H + b"Accept: c\r\nConnection: close\r\n\r\n"
+    for size in (len(request), 10):
+        answer = await raw(one.port, *[request[at : at + size] for at in range(0, len(request), size)])
+        assert b"accept,host,transfer-encoding|a, b|abc" in answer
+        assert answer.endswith(b"accept,connection,host|c|")
 
 
 async def test_an_error_behind_a_good_request_waits_for_its_turn(serve: Serve) -> None:
