@@ -141,7 +141,7 @@ class HttpProtocol(asyncio.Protocol):
             self.current.pressed(False)
 
     def data_received(self, data: bytes) -> None:
-        if self.last or self.closing:
+        if self.last:
             self.excess = True
         elif self.current is not None:
             self._hold(data)
@@ -229,8 +229,14 @@ class HttpProtocol(asyncio.Protocol):
             return
         if self.parts is not None:
             self.body = b"".join(self.parts)
-        exchange = self._exchange(self.keep)
+        target = self.url.decode("latin-1")
+        if not target.startswith("/"):
+            target = _origin_form(target)
+        exchange = Exchange(self, self.method, target, self.headers, self.body, self.since)
+        if self.legacy:
+            exchange.legacy = True
         if not self.keep:
+            exchange.keep = False
             self.last = True
         self.phase = IDLE
         # As `_fresh` does, but only what this request can have touched.
@@ -319,12 +325,6 @@ class HttpProtocol(asyncio.Protocol):
         if self.held_bytes > self.limits.pipeline_bytes:
             self.transport.pause_reading()
 
-    def _exchange(self, keep: bool) -> Exchange:
-        target = self.url.decode("latin-1")
-        if not target.startswith("/") and "://" in target:
-            target = _origin_form(target)
-        return Exchange(self, self.method, target, self.headers, self.body, self.since, keep, self.legacy)
-
     # Answering.
 
     def finished(self, exchange: Exchange) -> None:
@@ -352,7 +352,7 @@ class HttpProtocol(asyncio.Protocol):
         """Break the connection off under `exchange`."""
         self.current = None
         self.queue.clear()
-        self.closing = True
+        self.closing = self.last = True
         self.phase = CLOSING
         if exchange.legacy and exchange.answered:
             # An HTTP/1.0 answer ends with the connection: only a reset tells a broken one from a whole one.
@@ -364,7 +364,7 @@ class HttpProtocol(asyncio.Protocol):
     def shut(self, *, linger: bool) -> None:
         """Close after what was written. With `linger`, first let the client read: closing on unread bytes would send a
         reset, which can wipe the answer out of the client's buffer."""
-        self.closing = True
+        self.closing = self.last = True
         self.queue.clear()
         self.held.clear()
         self.since = tick()
@@ -418,7 +418,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _left(self) -> None:
         exchange, self.current = self.current, None
-        self.closing = True
+        self.closing = self.last = True
         self.queue.clear()
         self.held.clear()
         if exchange is not None:
@@ -436,7 +436,9 @@ class HttpProtocol(asyncio.Protocol):
             return
         self.error = error
         self.last = True
-        exchange = self._exchange(keep=False)
+        exchange = Exchange(self, self.method, self.url.decode("latin-1"), self.headers, self.body, self.since)
+        exchange.keep = False
+        exchange.legacy = self.legacy
         self._fresh()
         if self.current is None:
             self.current = exchange
@@ -476,6 +478,8 @@ def _too_slow(part: str, seconds: float) -> BadRequest:
 def _origin_form(target: str) -> str:
     """Take path and query out of `scheme://host/path?query` (RFC 9112, section 3.2.2)."""
     rest = target.partition("://")[2]
+    if not rest:  # `*`
+        return target
     cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
     rest = rest[cut:]
     return rest if rest.startswith("/") else "/" + rest

@@ -28,8 +28,11 @@ class Exchange:
     """
 
     # Defaults on the class: most requests never touch most of them, and storing each would cost at every request.
+    query = ""
     answered = False
     gone = False
+    keep = True  # whether the connection may serve another request
+    legacy = False  # HTTP/1.0
     task: asyncio.Task[None] | None = None
     _state = _OPEN
     _chunked = False
@@ -47,8 +50,6 @@ class Exchange:
         headers: dict[bytes, bytes],
         body: bytes,
         began: float,
-        keep: bool,
-        legacy: bool,
     ) -> None:
         self._protocol = protocol
         self.method = method
@@ -56,12 +57,9 @@ class Exchange:
             self.path, _, self.query = target.partition("?")
         else:
             self.path = target
-            self.query = ""
         self.headers = headers
         self.body = body
         self.began = began
-        self.keep = keep
-        self.legacy = legacy
 
     @property
     def peer(self) -> str:

@@ -45,7 +45,6 @@ class Link(asyncio.Protocol):
         "sent_at",
         "sink",
         "source",
-        "status",
         "timeouts",
         "transport",
         "until_eof",
@@ -66,22 +65,26 @@ class Link(asyncio.Protocol):
         self.paused = False
         self.idle_since = 0.0
         self.headers: dict[bytes, bytes] = {}
+        self.piece = b""
+        self.parts: list[bytes] | None = None
+        self.no_body = self.keep = self.until_eof = self.fresh = False
 
     def launch(
         self, payload: bytes, body: bytes, sink: Sink, timeouts: Timeouts, deadline: float, no_body: bool
     ) -> asyncio.Future[None]:
-        """Send a request; the future ends with the reply. `deadline` is a tick, `no_body` true for HEAD."""
+        """Send a request; the future ends with the reply. `deadline` is a tick, `no_body` true for HEAD.
+
+        What a clean end of the reply before leaves as it should be is not set again."""
         self.waiter = waiter = self.pool.loop.create_future()
         self.sink = sink
         self.timeouts = timeouts
         self.deadline = deadline
-        self.no_body = no_body
-        self.headers = {}
-        self.status = 0
+        if no_body:
+            self.no_body = True
+        if self.headers:  # trailing fields
+            self.headers = {}
         self.read = 0
-        self.headed = self.bodied = self.complete = self.keep = self.until_eof = self.fresh = False
-        self.piece = b""
-        self.parts: list[bytes] | None = None
+        self.headed = self.bodied = self.complete = False
         self.sent_at = tick()
         if body:
             self.transport.writelines((payload, body))
@@ -120,7 +123,7 @@ class Link(asyncio.Protocol):
         self.fresh = True
         try:
             self.parser.feed_data(data)
-            if not self.headed and self.read > HEAD_BYTES:
+            if self.read > HEAD_BYTES and not self.headed:
                 self.fail(broken(f"the head of the reply has more than {HEAD_BYTES} bytes", True))
                 return
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -151,28 +154,28 @@ class Link(asyncio.Protocol):
             self.keep = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.headed:  # trailing fields, or a reply that nobody asked for
-            return
         name = name.lower()
         headers = self.headers
-        headers[name] = value if name not in headers else headers[name] + b", " + value
+        if name in headers:
+            value = headers[name] + b", " + value
+        headers[name] = value
 
     def on_headers_complete(self) -> None:
-        if self.complete or self.waiter is None:
+        headers = self.headers
+        self.headers = {}  # trailing fields go there and are dropped
+        if self.complete:
             return
         status = self.parser.get_status_code()
-        self.status = status
-        if status < 200:
+        if status < 200:  # an interim reply; the real one follows
             return
         self.headed = True
-        headers = self.headers
-        chunked = headers.get(b"transfer-encoding")
-        if chunked is not None:
-            if chunked.lower() != b"chunked":
-                self.fail(broken(f"the reply has the transfer-encoding {chunked.decode('latin-1')}", True))
+        if b"content-length" not in headers:
+            coding = headers.get(b"transfer-encoding")
+            if coding is None:
+                self.until_eof = status != 204 and status != 304
+            elif coding.lower() != b"chunked":
+                self.fail(broken(f"the reply has the transfer-encoding {coding.decode('latin-1')}", True))
                 return
-        elif b"content-length" not in headers and status != 204 and status != 304:
-            self.until_eof = True
         source = self.source = Source(self)
         try:
             self.sink.head(status, headers, source)
@@ -181,7 +184,7 @@ class Link(asyncio.Protocol):
             return
         if self.no_body:
             # The parser does not know that the request was a HEAD and would wait for a body: no further use.
-            self.until_eof = False
+            self.keep = self.until_eof = False
             self.complete = True
 
     def on_body(self, data: bytes) -> None:
@@ -195,13 +198,9 @@ class Link(asyncio.Protocol):
             self.parts.append(data)
 
     def on_message_complete(self) -> None:
-        if self.complete:
-            return
-        if self.status < 200:  # an interim reply; the real one follows
-            self.headers = {}
-            return
-        self.complete = True
-        self.keep = self.parser.should_keep_alive()
+        if self.headed and not self.complete:
+            self.complete = True
+            self.keep = self.parser.should_keep_alive()
 
     # The tap.
 
@@ -219,18 +218,22 @@ class Link(asyncio.Protocol):
 
     def _finish(self) -> None:
         """End well: the reply is complete."""
-        keep = self.keep and not self.lost and not self.transport.get_write_buffer_size()
         self.used = True
         if self.paused:
             self.resume_reading()
-        self._end(None)
-        if keep:
+        waiter, self.waiter = self.waiter, None
+        if self.source is not None:
+            self.source.flow = None
+        if self.keep and not self.lost and not self.transport.get_write_buffer_size():
             self.pool.give(self)
         else:
             self.close()
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def fail(self, error: BaseException) -> None:
         """End badly: the connection is closed at once."""
+        self.complete = True
         if self.waiter is not None:
             self._end(error)
         self.close()
@@ -244,16 +247,12 @@ class Link(asyncio.Protocol):
         if self.waiter is not None:
             self._end(broken("the connection was closed on our side", bool(self.read)))
 
-    def _end(self, error: BaseException | None) -> None:
+    def _end(self, error: BaseException) -> None:
         waiter, self.waiter = self.waiter, None
         if self.source is not None:
             self.source.flow = None
-            self.source = None
         if waiter is not None and not waiter.done():
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error)
+            waiter.set_exception(error)
 
     def check(self, now: float) -> None:
         """Look after overdue time; called by the client's sweep."""

@@ -83,7 +83,8 @@ class HttpServer:
             self._sweep()
         if len(self.connections) > self.limits.connections or self.closing:
             protocol.last = True
-            exchange = Exchange(protocol, "", "", {}, b"", tick(), keep=False, legacy=False)
+            exchange = Exchange(protocol, "", "", {}, b"", tick())
+            exchange.keep = False
             protocol.error = _overcrowded()
             protocol.current = exchange
             self.refuse(exchange, protocol.error)

@@ -160,8 +160,9 @@ def test_a_caller_that_reads_slowly_holds_the_vendor_back(loop: str) -> None:
     async def work(house: House) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", house.hop.port, limit=4096)
         writer.write(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nbig")
-        while not (house.hop.connections and all(protocol.choked for protocol in house.hop.connections)):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            while not any(protocol.choked for protocol in house.hop.connections):
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         (protocol,) = house.hop.connections
         assert protocol.choked
