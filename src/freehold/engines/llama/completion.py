@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.core.errors import BadRequest, FreeholdError, Unsupported
+from freehold.core.errors import BadRequest, ContextTooLong, FreeholdError, Unsupported
 from freehold.engines.enforce_shape import Text
 from freehold.engines.llama import parameters
 from freehold.engines.llama.generate import answer
@@ -48,6 +48,8 @@ async def complete(native: Native, slots: Slots, exchange: Exchange, fingerprint
             body = {**common.native, "prompt": prompt}
             await answer(native, slots, body, False, common.n, first, Text, sink, tally)
     except FreeholdError as e:
+        if isinstance(e, ContextTooLong):
+            e.param = "prompt"
         output.fail(e)
         return
     output.end(tally)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.core.errors import BadRequest, EngineError
+from freehold.core.errors import BadRequest, ContextTooLong, EngineError
 from freehold.engines.llama import parameters
 from freehold.engines.llama.native import Native
 from freehold.engines.llama.reply import JSON_HEADERS
@@ -54,6 +54,9 @@ async def embed(native: Native, slots: Slots, exchange: Exchange) -> None:
         await slots.take(len(part))
         try:
             reply = _decode(await native.embed(part))
+        except ContextTooLong as e:
+            e.param = "input"
+            raise
         finally:
             slots.give(len(part))
         vectors += [_vector(item, size) for item in sorted(reply.data, key=lambda item: item.index)]

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import http.client
 import os
+import re
 import socket
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -75,11 +75,10 @@ def as_error(failure: object) -> FreeholdError:
         failure = found or Failure(message=bytes(failure[:200]).decode("utf-8", "replace"), code=500)
     if isinstance(failure, Failure):
         if failure.type == "exceed_context_size_error":
-            return ContextTooLong(
-                f"This model's maximum context length is {failure.n_ctx} tokens. "
-                f"However, your prompt has {failure.n_prompt_tokens} tokens.",
-                hint="shorten the prompt, or serve the model with a longer context",
-            )
+            return _too_long(failure.n_prompt_tokens, failure.n_ctx)
+        large = _TOO_LARGE.search(failure.message)
+        if large is not None:
+            return _too_long(int(large[1]), int(large[2]))
         if failure.code == 400 or failure.type == "invalid_request_error":
             return _refusal(failure.message)
         if failure.code == 501 or failure.type == "not_supported_error":
@@ -88,6 +87,17 @@ def as_error(failure: object) -> FreeholdError:
     if isinstance(failure, ValueError | RuntimeError):
         return _refusal(str(failure))
     return EngineError(f"The engine failed: {failure}", status=500, hint="see the engine's log")
+
+
+# What an encoder says of an input beyond its one step; its status is 500
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*batch size: (\d+)", re.DOTALL)
+
+
+def _too_long(given: int, limit: int) -> ContextTooLong:
+    return ContextTooLong(
+        f"This model's maximum context length is {limit} tokens. However, your prompt has {given} tokens.",
+        hint="shorten the prompt, or serve the model with a longer context",
+    )
 
 
 def _refusal(message: str) -> FreeholdError:
@@ -351,8 +361,3 @@ def resident_bytes() -> int:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
-
-
-def thread_count() -> int:
-    """Threads of this process that Python knows of."""
-    return threading.active_count()

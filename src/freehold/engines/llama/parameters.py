@@ -61,7 +61,7 @@ def read(body: bytes, known: frozenset[str]) -> Body:
     """Return the request's members without those that are null. BadRequest, Unsupported (names the member)."""
     try:
         request = _decode(body)
-    except msgspec.DecodeError as e:
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:  # the latter for bytes that are no UTF-8
         raise BadRequest(f"The body is not a JSON object: {e}", hint="send one JSON object") from e
     for name in [name for name, value in request.items() if value is None]:
         del request[name]
