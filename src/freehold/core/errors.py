@@ -140,8 +140,11 @@ class Unroutable(FreeholdError):
 
 
 class UpstreamError(FreeholdError):
+    """`began` says whether any byte of the reply had come."""
+
     code, status, retryable = "upstream_error", 502, True
     fault: Fault = "vendor"
+    began: bool = False
 
 
 class ConnectFailed(UpstreamError):

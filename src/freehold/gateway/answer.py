@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from freehold.core.errors import FreeholdError
+from freehold.core.money import NANO
 from freehold.gateway.dialect import Dialect
 from freehold.pipeline import About, Reply
 from freehold.wire.client import Source
@@ -74,18 +75,13 @@ class Answer:
 
 
 def _about(about: About) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"x-request-id", about.call.encode()),
-        (b"x-freehold-deployment", about.deployment.encode()),
-    ]
+    headers = [(b"x-request-id", about.call.encode()), (b"x-freehold-deployment", about.deployment.encode())]
     if about.dropped:
         headers.append((b"x-freehold-dropped", ", ".join(about.dropped).encode()))
     return headers
 
 
-def _measures(about: About) -> list[tuple[bytes, bytes]]:
-    cost = f"{about.cost / 1e9:.9f} {about.currency}" if about.cost is not None else "unknown"
-    return [
-        (b"x-freehold-cost", cost.encode()),
-        (b"x-freehold-overhead-ms", b"%.3f" % (about.overhead * 1000)),
-    ]
+def _measures(about: About) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    cost = about.cost
+    shown = b"unknown" if cost is None else b"%d.%09d %b" % (*divmod(cost, NANO), about.currency.encode())
+    return (b"x-freehold-cost", shown), (b"x-freehold-overhead-ms", b"%.3f" % (about.overhead * 1000))

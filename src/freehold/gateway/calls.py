@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, unquote
 
 from freehold.core.call import Call, Kind
 from freehold.core.errors import BadRequest, FreeholdError
-from freehold.core.ids import new_id
 from freehold.gateway.answer import Answer
 from freehold.gateway.dialect import AZURE, OPENAI, Dialect
 from freehold.wire.dialects import azure as azure_wire
@@ -24,8 +23,8 @@ Handler = Callable[["Door", Exchange, str], Awaitable[None]]
 def openai(kind: Kind) -> Handler:
     """Return the endpoint of `kind` under /v1: the model is named in the body."""
 
-    async def endpoint(door: Door, exchange: Exchange, _: str) -> None:
-        await _serve(door, exchange, kind, OPENAI, None)
+    def endpoint(door: Door, exchange: Exchange, _: str) -> Awaitable[None]:
+        return _serve(door, exchange, kind, OPENAI, None)
 
     return endpoint
 
@@ -33,8 +32,8 @@ def openai(kind: Kind) -> Handler:
 def azure_v1(kind: Kind) -> Handler:
     """Return the endpoint of `kind` under /openai/v1: Azure's shapes, the model in the body, no api-version asked."""
 
-    async def endpoint(door: Door, exchange: Exchange, _: str) -> None:
-        await _serve(door, exchange, kind, AZURE, None)
+    def endpoint(door: Door, exchange: Exchange, _: str) -> Awaitable[None]:
+        return _serve(door, exchange, kind, AZURE, None)
 
     return endpoint
 
@@ -60,9 +59,8 @@ async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, d
             code="unsupported_media_type",
             hint="send `content-type: application/json`",
         )
-    call: Call = openai_wire.parse(kind, exchange.body, model=deployment, max_depth=door.settings.depth)
-    call.id = new_id("call")
-    call.dialect = dialect.name
+    depth = door.settings.depth
+    call: Call = openai_wire.parse(kind, exchange.body, model=deployment, max_depth=depth, dialect=dialect.name)
     answer = Answer(exchange, dialect, call.asked, door.cors(exchange))
     pipeline = door.pipeline
     try:
@@ -72,7 +70,4 @@ async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, d
         pipeline.metrics.count("freehold_calls_total", (("status", str(e.status)), ("error", e.code)))
     else:
         answer.finish(reply)
-        pipeline.metrics.count("freehold_calls_total", _OK)
-
-
-_OK = (("status", "200"), ("error", ""))
+        pipeline.metrics.good.value += 1

@@ -113,8 +113,8 @@ class Pipeline:
                 self.meter.settle(turn.reservation, turn.tokens, turn.money, requests=1 if turn.attempts else 0)
 
     async def _reserve(self, turn: Turn, order: list[Candidate]) -> None:
-        at = now_ns()
-        prices = [turn.snapshot.price(c.deployment, c.sent, at) for c in order]
+        at, price = now_ns(), turn.snapshot.price
+        prices = [price(c.deployment, c.sent, at) for c in order]
         tokens, money = bound(turn.call, prices, self.policy.reserve_output_tokens)
         turn.reserved_tokens, turn.reserved = tokens, money
         turn.reservation = await self.meter.reserve(turn.key.limits, 1, tokens, money)

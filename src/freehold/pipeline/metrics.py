@@ -65,6 +65,7 @@ class Metrics:
         self._histograms: dict[tuple[str, Labels], Histogram] = {}
         self._served: dict[tuple[str, ...], tuple[Histogram, Cell, Cell, Cell]] = {}
         self.inflight = 0
+        self.good = self.cell("freehold_calls_total", (("status", "200"), ("error", "")))
 
     def cell(self, name: str, labels: Labels) -> Cell:
         """Return the counter of that name and labels, for whoever adds to it often."""

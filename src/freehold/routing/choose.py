@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NoReturn
 
 import msgspec
 
@@ -43,7 +43,8 @@ def candidates(
     deployments = table.deployments
     if len(route.targets) == 1 and not route.fallback:
         only = deployments[route.targets[0].name]
-        _require(call, route, (only,))
+        if not _able(call, only):
+            _require(call, route, (only,))
         return [Candidate(only, rest or only.model, route.on_loss)]
     names = [t.name for t in _drawn(route.targets, _lot(call, chance))]
     names += [name for name in route.fallback if name not in names]
@@ -59,9 +60,8 @@ def _able(call: Call, deployment: Deployment) -> bool:
     return can is None or (call.kind in can and call.needs <= can)
 
 
-def _require(call: Call, route: Route, deployments: Sequence[Deployment]) -> None:
-    if any(_able(call, d) for d in deployments):
-        return
+def _require(call: Call, route: Route, deployments: Sequence[Deployment]) -> NoReturn:
+    """Say what no deployment of the route can do."""
     best = min(deployments, key=lambda d: len(call.needs - (d.capabilities or frozenset())), default=None)
     can = frozenset() if best is None or best.capabilities is None else best.capabilities
     lacking = sorted(({call.kind} | call.needs) - can)

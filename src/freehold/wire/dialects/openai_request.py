@@ -111,13 +111,9 @@ def parse(
     return call
 
 
-def encode(fields: Mapping[str, Raw | bytes], **replace: Any) -> bytes:
+def encode(fields: Mapping[str, Raw], **replace: Any) -> bytes:
     """Return a body of `fields` with members replaced or added (any JSON value, or ready JSON as Raw) or removed (None
     is written as null; `...` removes). The bytes of all other members are kept."""
-    if any(type(value) is bytes for value in fields.values()):
-        fields = {key: Raw(value) if type(value) is bytes else value for key, value in fields.items()}
-    if not replace:
-        return _encode(fields)
     merged: dict[str, Any] = {**fields, **replace}
     if ... in replace.values():
         merged = {key: value for key, value in merged.items() if value is not ...}
