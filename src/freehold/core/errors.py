@@ -81,6 +81,15 @@ class FreeholdError(Exception):
         if retry_after is not None:
             self.retry_after = retry_after
 
+    def sentences(self) -> str:
+        """Return message and hint as sentences, for whoever reads them in one line."""
+        message, hint = self.message.strip(), self.hint.strip()
+        if not hint:
+            return message
+        # A message may begin with a field's name, which keeps its case.
+        parts = (message, hint[:1].upper() + hint[1:])
+        return " ".join(part if part.endswith((".", "!", "?")) else part + "." for part in parts)
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         FreeholdError.registry[cls.__name__] = cls

@@ -108,10 +108,10 @@ def error_object(e: FreeholdError) -> bytes:
             "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for "
             "an active subscription and use a correct regional API endpoint for your resource."
         )
-        return _wrap(_Error("401", f"{message} {e.message} {e.hint}".rstrip()))
+        return _wrap(_Error("401", f"{message} {e.sentences()}"))
     if isinstance(e, NotFound) and e.code == "model_not_found":
         e = deployment_not_found("")
-    message = f"{e.message} {e.hint}" if e.hint else e.message
+    message = e.sentences()
     if e.code in ("404", "BadRequest", "DeploymentNotFound"):
         return _wrap(_Error(e.code, e.message if e.code != "DeploymentNotFound" else message))
     if isinstance(e, errors.OverLimit | errors.OverBudget):

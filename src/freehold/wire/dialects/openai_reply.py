@@ -89,7 +89,7 @@ def error_object(e: FreeholdError) -> bytes:
             pass  # not of this shape: ours says it instead
         else:
             return e.body
-    message = f"{e.message} {e.hint}" if e.hint else e.message
+    message = e.sentences()
     return _encode(_Wrapped(_Error(message, error_type(e), e.param, e.code)))
 
 

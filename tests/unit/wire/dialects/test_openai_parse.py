@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -471,4 +472,4 @@ def test_encode_keeps_all_other_bytes() -> None:
     assert openai.encode(fields, x=..., y=[1], temperature=None) == (
         b'{"model":"m","messages":[ {"role":"user", "content":"\\u00e9"} ],"temperature":null,"y":[1]}'
     )
-    assert openai.encode({"a": b"[1]"}, b="c") == b'{"a":[1],"b":"c"}'
+    assert openai.encode({"a": msgspec.Raw(b"[1]")}, b="c") == b'{"a":[1],"b":"c"}'
