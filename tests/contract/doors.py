@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.models import CHAT_MODEL, EMBEDDING_MODEL, find_or_pull
 from tests.system import VENDOR_KEY, System, config, deployment
 from tests.vendor import Vendor
 
@@ -48,6 +49,7 @@ class Door(msgspec.Struct):
     embedder: str
     azure_model: str
     vendor: Vendor | None = None
+    house: System | None = None
 
     @property
     def v1(self) -> str:
@@ -72,23 +74,29 @@ def vendor_door(folder: Path) -> Iterator[Door]:
             house.stop()
 
 
-OWN = """
+OWN = f"""
 [deployments.own]
 kind = "llamacpp"
-model = "smollm2-135m-instruct"
+model = "{CHAT_MODEL}"
 [deployments.own-embedder]
 kind = "llamacpp"
-model = "{embedder}"
+model = "{EMBEDDING_MODEL}"
 """
-EMBEDDER = "all-minilm-l6-v2"
+
+
+def own_house(folder: Path) -> System:
+    """A system with the embedded chat and embedding models, not started yet."""
+    shelf = find_or_pull(CHAT_MODEL).parents[1]
+    assert find_or_pull(EMBEDDING_MODEL).parents[1] == shelf
+    return System(folder, config(OWN), env={"FREEHOLD_HOME": str(shelf.parent)})
 
 
 def own_door(folder: Path) -> Iterator[Door]:
-    """The embedded chat and embedding models behind Freehold."""
-    house = System(folder, config(OWN.replace("{embedder}", EMBEDDER)))
+    """The embedded models behind Freehold."""
+    house = own_house(folder)
     house.new_key()
     house.start(120)
     try:
-        yield Door(house.url, house.key, "own", "own-embedder", "own")
+        yield Door(house.url, house.key, "own", "own-embedder", "own", house=house)
     finally:
         house.stop()
