@@ -15,6 +15,7 @@ import sys
 from typing import NoReturn
 
 import msgspec
+import uvloop
 
 from freehold.core.errors import FreeholdError
 from freehold.engines.llama.native import Native, resident_bytes
@@ -46,8 +47,9 @@ def main() -> NoReturn:
         hint = "install Freehold with its `local` extra: pip install 'freehold[local]'"
         _say(control, {"error": {"message": message, "code": "engine_missing", "hint": hint}})
         os._exit(3)
-    status = asyncio.run(_serve(native, control))
-    os._exit(status)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        status = runner.run(_serve(native, control))
+        os._exit(status)
 
 
 def _say(control: object, line: dict[str, object]) -> None:

@@ -80,18 +80,24 @@ class EngineManager:
         engine = self._engines.get(model)
         if engine is not None and engine.up and not engine.seen.asleep:
             return engine.grant()
-        if self._closed:
-            raise EngineError("Freehold is stopping.", hint="ask again when it runs", retry_after=5.0)
+        self._check_open()
         async with self._opening.setdefault(model, asyncio.Lock()):
             engine = self._engines.get(model) or await self._open(model)
             if not engine.up:
                 await self._make_room(engine, engine.estimate)
+                self._check_open()  # all of this took its time
+                if self._engines.get(model) is not engine:
+                    raise EngineError(f"The engine of {model} was stopped.", retry_after=1.0, hint="ask again")
                 engine.launch()
             elif engine.seen.asleep:
                 await self._make_room(engine, max(engine.estimate - engine.bytes, 0))
                 engine.seen.asleep = False  # the call that comes wakes it
         await engine.wait()
         return engine.grant()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineError("Freehold is stopping.", hint="ask again when it runs", retry_after=5.0)
 
     def status(self) -> list[dict[str, Any]]:
         """The state of each engine that was asked for, by name."""
@@ -136,6 +142,7 @@ class EngineManager:
                     hint="`freehold models fit` shows what fits",
                 )
             engine.estimate = engine.fit.bytes
+        self._check_open()
         self._engines[model] = engine
         if self._looker is None:
             self._looker = asyncio.create_task(self._look())
@@ -165,9 +172,9 @@ class EngineManager:
 
     async def _victim(self, engine: Engine) -> Engine | None:
         """The engine whose end hurts least: idle, with memory to give, unused for the longest time."""
-        candidates = [e for e in self._engines.values() if e is not engine and e.idle and e.bytes]
+        candidates = [e for e in self._engines.values() if e is not engine and e.up and e.bytes]
         for candidate in sorted(candidates, key=lambda e: e.granted):
-            await candidate.look()  # a call may have come since
+            await candidate.look()  # what was seen of it is seconds old
             if candidate.idle:
                 return candidate
         return None

@@ -90,8 +90,8 @@ class Child:
         cls, words: Sequence[str], env: Mapping[str, str], cwd: str | None, log: Log, pid_file: Path, *, leader: bool
     ) -> Child:
         """Start `words`; EngineError when that cannot be done. `leader`: in a process group of its own, ended whole."""
-        try:
-            process = await asyncio.create_subprocess_exec(
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
                 *words,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -100,6 +100,16 @@ class Child:
                 cwd=cwd or None,
                 start_new_session=leader,
             )
+        )
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # asyncio never returns from a start that is cancelled half-way: let it finish, then end what came of it
+            with contextlib.suppress(OSError):
+                process = await starting
+                process.kill()
+                await process.wait()
+            raise
         except OSError as e:
             raise EngineError(
                 f"cannot start {words[0]}: {e.strerror or e}",

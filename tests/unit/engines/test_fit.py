@@ -31,7 +31,7 @@ def machine(gib: float, cores: int = 4) -> Machine:
 def test_a_small_model_on_a_big_machine_gets_everything() -> None:
     found = fit(facts(), machine(32))
     assert found.fits and (found.slots, found.context, found.threads) == (8, 8192, 3)
-    assert found.kv_type == "q8_0" and found.batch == 128 and 16 <= found.cache_mib <= 256
+    assert found.kv_type == "q8_0" and found.batch == 64 and 16 <= found.cache_mib <= 256
     assert found.bytes == sum((found.weights, found.kv, found.compute, found.cache_mib << 20)) + (96 << 20)
 
 

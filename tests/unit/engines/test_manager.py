@@ -76,8 +76,12 @@ def pid(manager: EngineManager) -> int:
 async def test_all_who_ask_wait_for_the_same_load(manage: Make) -> None:
     manager = manage()
     asking = [asyncio.create_task(manager.ready("m")) for _ in range(5)]
-    await asyncio.sleep(0.1)
-    assert state(manager, "m")["state"] == "starting" and state(manager, "m")["bytes"] > 100 * MIB
+    while not manager.status():
+        await asyncio.sleep(0.01)
+    assert state(manager, "m")["state"] in ("stopped", "starting")
+    while not state(manager, "m")["bytes"]:
+        await asyncio.sleep(0.01)
+    assert state(manager, "m")["state"] == "starting" and state(manager, "m")["bytes"] > 100 * MIB, "counted at once"
     origins = await asyncio.gather(*asking)
     assert len(set(origins)) == 1
     status, reply = await chat(origins[0])
@@ -191,11 +195,22 @@ async def test_a_broken_file_is_told_before_anything_is_started(manage: Make, tm
 async def test_stopping_while_it_loads_leaves_nothing(manage: Make) -> None:
     manager = manage()
     asking = asyncio.create_task(manager.ready("m"))
-    await asyncio.sleep(0.2)
+    while not list(manager._run.glob("engine-*.pid")):
+        await asyncio.sleep(0.01)
     await manager.stop("m")
     with pytest.raises(EngineError, match="was stopped"):
         await asking
     assert manager.status() == [] and not list(manager._run.glob("engine-*.pid"))
+
+
+async def test_closing_while_it_is_read_starts_nothing(manage: Make) -> None:
+    manager = manage()
+    asking = asyncio.create_task(manager.ready("m"))
+    await asyncio.sleep(0.01)
+    await manager.close()
+    with pytest.raises(EngineError, match=r"stopping|stopped"):
+        await asking
+    assert not list(manager._run.glob("engine-*.pid"))
 
 
 def test_back_off_doubles_holds_and_forgets() -> None:

@@ -20,7 +20,7 @@ class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     pooling: str = ""  # "mean", "cls", "last"; empty: as the file says
     slots: int = 1  # calls that run at once
     context: int = 4096  # tokens that one call may use, prompt and answer together
-    batch: int = 128  # prompt tokens per step; a cancelled call stops within one step
+    batch: int = 64  # prompt tokens per step; a cancelled call stops within one step
     threads: int = 1  # compute threads
     cache_mib: int = 256  # host memory for cached prompts, MiB
     kv_type: Literal["f16", "q8_0"] = "q8_0"  # how keys and values are kept
