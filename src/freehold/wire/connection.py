@@ -13,7 +13,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from freehold.core.clock import tick
 from freehold.core.errors import BadRequest, FreeholdError, MethodNotAllowed, TooLarge
 from freehold.wire.exchange import Exchange
-from freehold.wire.http import SINGLE
+from freehold.wire.http import SINGLE, origin_form
+from freehold.wire.known import HEADS_LEARNED, Known, learn
 
 if TYPE_CHECKING:
     from freehold.wire.server import HttpServer
@@ -46,7 +47,9 @@ class HttpProtocol(asyncio.Protocol):
         "held",
         "held_bytes",
         "keep",
+        "known",
         "last",
+        "learned",
         "legacy",
         "limits",
         "loop",
@@ -66,6 +69,7 @@ class HttpProtocol(asyncio.Protocol):
         "unsent",
         "upgraded",
         "url",
+        "usual",
         "waits_for_continue",
     )
 
@@ -92,6 +96,8 @@ class HttpProtocol(asyncio.Protocol):
         self.error: FreeholdError | None = None
         self._peer = ""
         self.legacy = False
+        self.known: Known | None = None
+        self.learned = 0  # how often
         self._fresh()
 
     def _fresh(self) -> None:
@@ -109,6 +115,7 @@ class HttpProtocol(asyncio.Protocol):
         self.dry = 0
         self.keep = False
         self.upgraded = False
+        self.usual = False  # a short request of the usual kind, whose head and beginning are in `chunk`
         self.waits_for_continue = False
 
     # The transport's side.
@@ -147,8 +154,15 @@ class HttpProtocol(asyncio.Protocol):
             self._hold(data)
         else:
             if self.phase == IDLE:
-                self.phase = HEAD
                 self.since = tick()
+                known = self.known
+                if known is not None and data.startswith(known.before):
+                    again = known.fit(data, self.limits.body_bytes)
+                    if again is not None:
+                        exchange = self.current = Exchange(self, known.method, known.target, *again, self.since)
+                        self.server.serve(exchange)
+                        return
+                self.phase = HEAD
             self._feed(data)
 
     @property
@@ -195,7 +209,9 @@ class HttpProtocol(asyncio.Protocol):
             # The usual request came in one piece; asking the parser for the version costs ten times as much as a look.
             self.method = name
             self.legacy = False
+            self.usual = True
         else:
+            self.usual = False
             self._check_line(method)
         if b"host" not in headers and not self.legacy:
             self._fail(BadRequest("the Host header is missing", hint="HTTP/1.1 requires one Host header."))
@@ -231,13 +247,16 @@ class HttpProtocol(asyncio.Protocol):
             self.body = b"".join(self.parts)
         target = self.url.decode("latin-1")
         if not target.startswith("/"):
-            target = _origin_form(target)
+            target = origin_form(target)
         exchange = Exchange(self, self.method, target, self.headers, self.body, self.since)
         if self.legacy:
             exchange.legacy = True
         if not self.keep:
             exchange.keep = False
             self.last = True
+        elif self.usual and self.size and self.learned < HEADS_LEARNED:
+            self.learned += 1
+            self.known = learn(self.chunk, self.method, target, self.headers)
         self.phase = IDLE
         # As `_fresh` does, but only what this request can have touched.
         self.chunk = self.url = b""
@@ -473,13 +492,3 @@ def _too_slow(part: str, seconds: float) -> BadRequest:
         retryable=True,
         hint="Send the request without pauses.",
     )
-
-
-def _origin_form(target: str) -> str:
-    """Take path and query out of `scheme://host/path?query` (RFC 9112, section 3.2.2)."""
-    rest = target.partition("://")[2]
-    if not rest:  # `*`
-        return target
-    cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
-    rest = rest[cut:]
-    return rest if rest.startswith("/") else "/" + rest

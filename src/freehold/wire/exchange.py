@@ -66,7 +66,7 @@ class Exchange:
         """The client's address without its port; "unix" on a UNIX socket."""
         return self._protocol.peer
 
-    def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    def reply(self, status: int, headers: Headers | bytes, body: bytes) -> None:
         """Answer whole. `content-length`, `date` and `connection` are added; they must not be in `headers`.
 
         ValueError when a header is not safe to send, RuntimeError when an answer had begun.

@@ -40,13 +40,21 @@ def status_line(status: int) -> bytes:
     return STATUS_LINES.get(status) or b"HTTP/1.1 %d Unnamed\r\n" % status
 
 
-def encode_headers(headers: Headers) -> bytes:
-    """Return `headers` as lines; ValueError when a name or value has CR, LF or NUL in it."""
+def encode_headers(headers: Headers | bytes) -> bytes:
+    """Return `headers` as lines; ValueError when a name or value has CR, LF or NUL in it. Lines that somebody has
+    already made and `checked` pass as they are."""
+    if isinstance(headers, bytes):
+        return headers
     if not headers:
         return b""
     block = b"\r\n".join(map(_pair, headers)) + b"\r\n"
-    # One C loop over the finished block for all fields; a check of each value would cost as much as encoding.
-    if len(block.translate(None, b"\r\n\0")) != len(block) - 2 * len(headers):
+    return checked(block, len(headers))
+
+
+def checked(block: bytes, lines: int) -> bytes:
+    """Return `block`, header lines that end with CRLF; ValueError when it has more breaks than `lines` lines make."""
+    # Three scans of the finished block for all fields; a check of each value would cost as much as encoding.
+    if block.count(b"\n") != lines or block.count(b"\r") != lines or b"\0" in block:
         raise ValueError("a header name or value has a line break or a zero byte in it")
     return block
 
@@ -54,3 +62,13 @@ def encode_headers(headers: Headers) -> bytes:
 def date_line() -> bytes:
     """Return the `date` field for now, CRLF included."""
     return b"date: %b\r\n" % formatdate(usegmt=True).encode()
+
+
+def origin_form(target: str) -> str:
+    """Take path and query out of `scheme://host/path?query` (RFC 9112, section 3.2.2)."""
+    rest = target.partition("://")[2]
+    if not rest:  # `*`
+        return target
+    cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
+    rest = rest[cut:]
+    return rest if rest.startswith("/") else "/" + rest

@@ -95,7 +95,7 @@ class HttpServer:
 
     def serve(self, exchange: Exchange) -> None:
         """Have the handler answer `exchange`, in a task of its own."""
-        exchange.task = self.loop.create_task(self._run(exchange))
+        exchange.task = self.loop.create_task(self._run(exchange), name="request")  # a made-up name costs
 
     def refuse(self, exchange: Exchange, error: FreeholdError) -> None:
         """Answer `exchange` with `error`, by the owner's rendering if that works."""
