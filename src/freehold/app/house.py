@@ -166,7 +166,7 @@ def _policy(config: Config) -> Policy:
 
 def _door(config: Config) -> DoorSettings:
     server = config.server
-    return DoorSettings(server.cors_origins, server.limits.depth, server.access_log)
+    return DoorSettings(server.cors_origins, server.limits.depth)
 
 
 __all__ = ["BreakerSettings", "Desk", "House", "Prepared"]

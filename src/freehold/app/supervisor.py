@@ -31,6 +31,8 @@ FIXED = (
     "server.listen",
     "server.workers",
     "server.tls",
+    "server.access_log",
+    "server.trusted_proxies",
     "store.",
     "ledger.durability",
     "ledger.when_down",

@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 
 from freehold.app import logs
+from freehold.app.access_log import access_log
 from freehold.app.channel import Channel
 from freehold.app.house import House
 from freehold.app.settings import Config
@@ -67,7 +68,7 @@ class Worker:
         house = self._house = await House.open(config, index, self._meter_fd, desk)
         try:
             self._server = await listen(
-                house.door,
+                access_log(house.door, config) if config.server.access_log else house.door,
                 sock=self._listening,
                 limits=_limits(config),
                 ssl=server_context(config.server.tls),

@@ -27,7 +27,6 @@ class DoorSettings(msgspec.Struct, frozen=True):
 
     cors_origins: tuple[str, ...] = ()
     depth: int = 64
-    access_log: bool = False
 
 
 class Control(Protocol):

@@ -23,13 +23,14 @@ class Exchange:
 
     `path` and `query` are the target as sent (still percent-encoded, no scheme or host). `headers` have lower-case
     names; repeated fields are joined with b", ", or refused before the handler sees them where two would be a danger.
-    `began` is core.clock.tick at the first byte. `answered` says that an answer has begun, so that no other may;
+    `began` is core.clock.tick at the first byte. `answered` says that an answer has begun, so that no other may, and `status` which one;
     `gone` that the client left. After `gone`, or once the answer is complete, writing does nothing.
     """
 
     # Defaults on the class: most requests never touch most of them, and storing each would cost at every request.
     query = ""
     answered = False
+    status = 0
     gone = False
     keep = True  # whether the connection may serve another request
     legacy = False  # HTTP/1.0
@@ -74,6 +75,7 @@ class Exchange:
         block = encode_headers(headers)
         if self._state != _OPEN:
             raise RuntimeError("answered twice")
+        self.status = status
         self.answered = True
         self._state = _DONE
         if self.gone:
@@ -100,6 +102,7 @@ class Exchange:
         block = encode_headers(headers)
         if self._state != _OPEN:
             raise RuntimeError("answered twice")
+        self.status = status
         self.answered = True
         if self.gone:
             self._state = _DONE
