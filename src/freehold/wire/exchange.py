@@ -23,7 +23,8 @@ class Exchange:
 
     `path` and `query` are the target as sent (still percent-encoded, no scheme or host). `headers` have lower-case
     names; repeated fields are joined with b", ", or refused before the handler sees them where two would be a danger.
-    `began` is core.clock.tick at the first byte. `answered` says that an answer has begun, so that no other may, and `status` which one;
+    `began` is core.clock.tick at the first byte. `answered` says that an answer has begun, so that no other may, and
+    `status` which;
     `gone` that the client left. After `gone`, or once the answer is complete, writing does nothing.
     """
 
