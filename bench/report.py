@@ -128,9 +128,26 @@ def tables(cells: Cells, facts: dict[str, Any], machine: dict[str, Any]) -> str:
     return "\n\n".join([*parts, "\n".join(goals(cells))])
 
 
+PAGE = f"""# Speed
+What a call costs on its way through the door, beside a plain reverse proxy and beside LiteLLM's proxy.
+
+Every figure is of one run of `make bench` over one upstream, which answers from precomputed bytes. CPU is user and
+system time of the whole process tree, divided by the requests that were finished; it moves less than latency on a
+machine that does other things too. Ratios to nginx in the same run are what is worth comparing. nginx knows no keys,
+limits, prices or records; Freehold runs with a key that has three limits, with prices, metrics and the ledger. LiteLLM
+runs as its production guide says, without a database. Each reply is checked: it must carry the token of its own request.
+`python bench/engine.py` compares one's own model through the door with the bare engine, `python bench/startup.py`
+measures starting.
+
+{MARKS[0]}
+{MARKS[1]}
+"""
+
+
 def lay(page: Path, table: str) -> None:
-    """Put the tables between the marks of a page."""
-    text = page.read_text()
+    """Put the tables between the marks of a page, which is made when it is not there."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    text = page.read_text() if page.exists() else PAGE
     before, _, rest = text.partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
     page.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}")
