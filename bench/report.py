@@ -135,7 +135,7 @@ Every figure is of one run of `make bench` over one upstream, which answers from
 system time of the whole process tree, divided by the requests that were finished; it moves less than latency on a
 machine that does other things too. Ratios to nginx in the same run are what is worth comparing. nginx knows no keys,
 limits, prices or records; Freehold runs with a key that has three limits, with prices, metrics and the ledger. LiteLLM
-runs as its production guide says, without a database. Each reply is checked: it must carry the token of its own request.
+runs as its production guide says, without a database. Each reply is checked: it must carry the token of its request.
 `python bench/engine.py` compares one's own model through the door with the bare engine, `python bench/startup.py`
 measures starting.
 
