@@ -7,9 +7,9 @@ commit is shared by all callers that came meanwhile, and nobody waits for a time
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from freehold.core.errors import StoreError
 from freehold.ledger.bodies import Body, storing
@@ -28,6 +28,9 @@ PROBE = ("UPDATE meta SET value = value + 1 WHERE name = 'probe'", [()])
 
 _Item = tuple[Entry, "asyncio.Future[None] | None", Sequence[Body]]
 """One entry on its way, who waits for the disk, and what is kept of its texts."""
+
+_Waiting = tuple["Entry | Callable[[], Entry]", "asyncio.Future[None] | None", Sequence[Body]]
+"""The same before its group is taken: an intent may not be made yet."""
 
 
 class Ledger:
@@ -59,7 +62,7 @@ class Ledger:
         self._batch = batch
         self._queue = queue
         self._loop = asyncio.get_running_loop()
-        self._items: list[_Item] = []  # what waits
+        self._items: list[_Waiting] = []  # what waits
         self._intents: dict[tuple[str, int], int] = {}  # in `batched`: where in `_items` an intent stands
         self._doubtful: list[Entry] = []
         self._flushing: list[asyncio.Future[None]] = []  # who waits for what is in `_items` now
@@ -86,11 +89,7 @@ class Ledger:
         if self._error is not None:
             raise _again(self._error)
         if self._strict:
-            future = self._loop.create_future()
-            self._items.append((entry, future, ()))
-            if self._asleep is not None:
-                self._ring()
-            await future
+            await self._wait_for_disk(entry, ())
             return
         while len(self._items) >= self._queue:
             await self._wait_for_room()
@@ -106,11 +105,7 @@ class Ledger:
             if self._error is not None:
                 self._items.append((entry, None, bodies or ()))
                 raise _again(self._error)
-            future = self._loop.create_future()
-            self._items.append((entry, future, bodies or ()))
-            if self._asleep is not None:
-                self._ring()
-            await future
+            await self._wait_for_disk(entry, bodies or ())
             return
         place = self._intents.pop((entry.call, entry.attempt), None)
         if place is not None:
@@ -122,6 +117,39 @@ class Ledger:
         self._items.append((entry, None, bodies or ()))
         if self._timer is None or len(self._items) >= self._batch:
             self._schedule()
+
+    def promise(self, call: str, attempt: int, make: Callable[[], Entry]) -> Awaitable[None] | None:
+        """As `intend` with the entry of `make`, for whoever has many: None when there is nothing to wait for.
+
+        In `batched` mode `make` is called when the intent is written, which it is not when its outcome comes first; so
+        what it says may not change meanwhile."""
+        if self._error is None:
+            if self._strict:
+                return self._wait_for_disk(make(), ())
+            if len(self._items) < self._queue:
+                self._intents[call, attempt] = len(self._items)
+                self._items.append((make, None, ()))
+                if self._timer is None or len(self._items) >= self._batch:
+                    self._schedule()
+                return None
+        return self.intend(make())
+
+    def keep(self, entry: Entry, bodies: Sequence[Body] = ()) -> Awaitable[None] | None:
+        """As `conclude`, for whoever has many: None when there is nothing to wait for."""
+        if self._strict:
+            return self._wait_for_disk(entry, bodies) if self._error is None else self.conclude(entry, bodies)
+        place = self._intents.pop((entry.call, entry.attempt), None)
+        if place is None:
+            return self.conclude(entry, bodies)
+        self._items[place] = (entry, None, bodies)
+        return None
+
+    def _wait_for_disk(self, entry: Entry, bodies: Sequence[Body]) -> asyncio.Future[None]:
+        future = self._loop.create_future()
+        self._items.append((entry, future, bodies))
+        if self._asleep is not None:
+            self._ring()
+        return future
 
     async def note_admin(self, entry: Entry) -> None:
         """Record an act of an administrator; returns when it is durable. Raises StoreError."""
@@ -163,11 +191,17 @@ class Ledger:
             self._timer = self._loop.call_later(self._flush, self._ring)
 
     def _take(self) -> list[_Item]:
-        group, self._items = self._items, []
+        group: Any = self._items
+        self._items = []
+        for place in self._intents.values():
+            made = group[place][0]
+            if made.__class__ is not Entry:
+                group[place] = (made(), None, ())
         self._intents.clear()
+        taken: list[_Item] = group
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
-        return group
+        return taken
 
     async def _wait_for_room(self) -> None:
         if self._room is None or self._room.done():

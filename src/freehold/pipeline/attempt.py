@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -24,6 +24,7 @@ from freehold.wire.dialects import openai
 if TYPE_CHECKING:
     from freehold.pipeline.flow import Pipeline
 
+_NOTHING = Usage()
 BYTES_PER_EVENT = 4
 """Text that one event of a stream brings, about, where nobody states the usage: one token."""
 
@@ -54,8 +55,9 @@ class Attempt(msgspec.Struct):
     turn: Turn
     candidate: Candidate
     outgoing: Outgoing | None = None
-    intent: Entry | None = None
     tap: Tap | None = None
+    number: int = 0
+    promised_at: int = 0
     sent_at: float = 0.0
 
     async def run(self) -> Reply:
@@ -72,11 +74,13 @@ class Attempt(msgspec.Struct):
                 turn.elsewhere += tick() - before
             policy = house.policy
             about = About(turn.call.id, deployment.name, deployment.kind, outgoing.dropped)
-            tap = self.tap = Tap(
-                turn.receiver, about, outgoing.strip_usage, policy.bodies != "none", policy.reply_bytes
-            )
-            intent = self.intent = self._promise(outgoing)
-            await house.ledger.intend(intent)
+            tap = Tap(turn.receiver, about, outgoing.strip_usage, policy.bodies != "none", policy.reply_bytes)
+            self.number = turn.attempts
+            self.promised_at = now_ns()
+            self.tap = tap
+            waiting = house.ledger.promise(turn.call.id, self.number, self._intent)
+            if waiting is not None:
+                await waiting
             turn.attempts += 1
             sent_at = self.sent_at = tick()
             about.overhead = sent_at - turn.started - turn.elsewhere
@@ -87,18 +91,24 @@ class Attempt(msgspec.Struct):
                 )
             except FreeholdError as e:
                 error = e
-            turn.elsewhere += tick() - sent_at
-            turn.began = turn.began or tap.began
+            ended = tick()
+            turn.elsewhere += ended - sent_at
+            if tap.began:
+                turn.began = True
             if error is None and (tap.status != 200 or tap.events is not None):
                 error = _judge(tap, provider)
-            outcome = self._outcome(tap, error)
-            _tell(breaker, error)
-            kept = bodies(policy.bodies, outgoing.body, tap) if policy.bodies != "none" else None
-            await house.ledger.conclude(outcome, kept)
+            outcome = self._outcome(tap, error, ended)
+            if error is not None or breaker.failures:
+                _tell(breaker, error)
+            kept = bodies(policy.bodies, outgoing.body, tap) if policy.bodies != "none" else ()
+            waiting = house.ledger.keep(outcome, kept)
+            if waiting is not None:
+                await waiting
             if error is not None:
                 raise error
-            about.cost = outcome.cost if outcome.currency else None
-            about.currency = outcome.currency
+            if outcome.currency:
+                about.cost = outcome.cost
+                about.currency = outcome.currency
             about.overhead = tick() - turn.started - turn.elsewhere
             return Reply(DONE if tap.events is not None else tap.body(), about)
         except asyncio.CancelledError:
@@ -111,66 +121,52 @@ class Attempt(msgspec.Struct):
         finally:
             house.health.leave(deployment)
 
-    def _promise(self, outgoing: Outgoing) -> Entry:
-        """The intent: who will see what."""
-        turn, deployment = self.turn, self.candidate.deployment
-        call, key = turn.call, turn.key
-        return Entry(
-            kind="intent",
-            call=call.id,
-            attempt=turn.attempts,
-            purpose=call.purpose,
-            at=now_ns(),
-            key=key.id,
-            team=key.team or "",
-            dialect=call.dialect,
-            endpoint=call.kind,
-            asked=call.asked,
-            sent=outgoing.sent,
-            deployment=deployment.name,
-            maker=deployment.maker,
-            seller=deployment.seller,
-            host=deployment.host,
-            region=deployment.region,
-            contract=deployment.contract,
-            snapshot=turn.snapshot.hash,
-            reserved=turn.reserved,
-            reserved_tokens=turn.reserved_tokens,
-            dropped=outgoing.dropped,
-            limits=key.limit_ids,
-            session=call.session or "",
-            user=call.user or "",
-        )
+    def _intent(self) -> Entry:
+        """Who will see what. May be made late: says what was known when it was promised."""
+        return self._entry("intent", self.promised_at, _NOTHING)
 
-    def _outcome(self, tap: Tap, error: FreeholdError | None) -> Entry:
-        turn, deployment, intent, outgoing = self.turn, self.candidate.deployment, self.intent, self.outgoing
-        assert intent is not None and outgoing is not None  # an outcome follows an intent
+    def _outcome(self, tap: Tap, error: FreeholdError | None, ended: float) -> Entry:
+        turn, deployment, outgoing = self.turn, self.candidate.deployment, self.outgoing
+        assert outgoing is not None  # an outcome follows an intent
         usage, answered = self._read(tap, error)
         at = now_ns()
         price = turn.snapshot.price(deployment, outgoing.sent, at)
         cost = charge(usage, price) if price is not None else 0
         turn.tokens += usage.input + usage.output
         turn.money += cost
-        total = tick() - turn.started
-        code = error.code if error is not None else ""
+        total = ended - turn.started
+        status, code = (tap.status, "") if error is None else (error.status, error.code)
         self.house.metrics.served(turn.call.kind, deployment, turn.call.asked, code, total, usage)
-        return msgspec.structs.replace(
-            intent,
-            kind="outcome",
-            at=at,
-            answered=answered,
-            status=tap.status if error is None else error.status,
-            error=code,
-            input=usage.input,
-            output=usage.output,
-            cached=usage.cached,
-            reasoning=usage.reasoning,
-            estimated=usage.estimated,
-            cost=cost,
-            currency=price.currency if price is not None else "",
-            first_ms=(tap.first_at - self.sent_at) * 1000 if tap.first_at else 0.0,
-            total_ms=total * 1000,
-        )
+        currency = price.currency if price is not None else ""
+        first = (tap.first_at - self.sent_at) * 1000 if tap.first_at else 0.0
+        return self._entry("outcome", at, usage, answered, status, code, cost, currency, first, total * 1000)
+
+    def _entry(
+        self,
+        kind: Literal["intent", "outcome"],
+        at: int,
+        usage: Usage,
+        answered: str = "",
+        status: int = 0,
+        error: str = "",
+        cost: int = 0,
+        currency: str = "",
+        first_ms: float = 0.0,
+        total_ms: float = 0.0,
+    ) -> Entry:
+        """An outcome repeats what its intent said. All fields in their order, which is twice as fast as by name."""
+        turn, deployment, outgoing = self.turn, self.candidate.deployment, self.outgoing
+        assert outgoing is not None  # made before anything is recorded
+        call, key = turn.call, turn.key
+        return Entry(
+            kind, call.id, self.number, call.purpose, at,
+            key.id, key.team or "", call.dialect, call.kind, call.asked, outgoing.sent, answered,
+            deployment.name, deployment.maker, deployment.seller, deployment.host, deployment.region,
+            deployment.contract, turn.snapshot.hash,
+            status, error, usage.input, usage.output, usage.cached, usage.reasoning, usage.estimated,
+            cost, currency, turn.reserved, turn.reserved_tokens, first_ms, total_ms,
+            outgoing.dropped, key.limit_ids, call.session or "", call.user or "",
+        )  # fmt: skip
 
     def _read(self, tap: Tap, error: FreeholdError | None) -> tuple[Usage, str]:
         """Return the usage as the vendor states it, or an estimate marked as one, and the model that answered."""
@@ -188,10 +184,10 @@ class Attempt(msgspec.Struct):
 
     def _abandon(self) -> None:
         """The caller left: the outcome is written behind, with what had been consumed."""
-        if self.intent is None or self.tap is None:
+        if self.tap is None:  # nothing was promised yet
             return
         gone = FreeholdError("The client closed the connection.", code="client_gone", status=499, fault="caller")
-        self.house.behind(self.house.ledger.conclude(self._outcome(self.tap, gone), None))
+        self.house.behind(self.house.ledger.conclude(self._outcome(self.tap, gone, tick())))
 
 
 def _judge(tap: Tap, provider: Provider) -> FreeholdError | None:
@@ -206,7 +202,8 @@ def _judge(tap: Tap, provider: Provider) -> FreeholdError | None:
 
 
 def _tell(breaker: Breaker, error: FreeholdError | None) -> None:
-    """Tell the circuit how the attempt ended. A caller's own mistake says nothing against the vendor."""
+    """Tell the circuit how the attempt ended; needless after a success that no failure preceded. A caller's own
+    mistake says nothing against the vendor."""
     if error is None or isinstance(error, Refused) or error.fault == "caller":
         breaker.succeeded()
     else:

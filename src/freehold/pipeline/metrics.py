@@ -85,9 +85,7 @@ class Metrics:
             found = self._histograms[key] = Histogram(bounds, [0] * (len(bounds) + 1))
         return found
 
-    def served(
-        self, kind: str, deployment: Deployment, asked: str, error: str, seconds: float, usage: Usage
-    ) -> None:
+    def served(self, kind: str, deployment: Deployment, asked: str, error: str, seconds: float, usage: Usage) -> None:
         """An attempt ended: one look-up, then plain additions (this is the hot path)."""
         key = (kind, deployment.name, asked, error)
         found = self._served.get(key)
