@@ -102,7 +102,7 @@ def test_two_hundred_kills(system: Starter, vendor: Vendor, workers: int) -> Non
             kills += 1
             total += len(finished)
             if worker_only:
-                again(house)
+                house.wait()
             chain.follow()
             lost = [got.call for got in finished if got.call not in chain.done]
             assert not lost, f"kill {kills}: {len(lost)} replies were finished and have no Entry"
@@ -115,17 +115,6 @@ def test_two_hundred_kills(system: Starter, vendor: Vendor, workers: int) -> Non
     verdict = house.json("ledger", "verify")
     assert verdict["ok"] is True
     assert closed(house), "each intent has an outcome once recovery has run"
-
-
-def again(house: System) -> None:
-    """Wait until calls are taken again. A worker killed while the server is still starting may end the server, with
-    an exit status that says so; then it is started anew."""
-    try:
-        house.wait()
-    except AssertionError:
-        assert house.process is not None and house.process.poll() == 1, house.tail()
-        house.stop()
-        house.start()
 
 
 def closed(house: System) -> bool:

@@ -87,7 +87,7 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGINT, self.stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_aloud()))
         try:
-            await asyncio.gather(*(self._start(w) for w in self.workers))
+            await asyncio.gather(*(self._first(w) for w in self.workers))
             self.upkeep.start_engines()
             await started()
             for worker in self.workers:
@@ -143,6 +143,17 @@ class Supervisor:
                 hint="its reason stands above; `freehold check` looks at the configuration",
             )
         ended.cancel()
+
+    async def _first(self, worker: Worker) -> None:
+        """Start a worker for the first time. One that is killed meanwhile is started again; one that fails is not."""
+        while True:
+            try:
+                return await self._start(worker)
+            except FreeholdError:
+                code = worker.process.returncode if worker.process is not None else None
+                if code is None or code >= 0 or self._stopping.is_set():
+                    raise
+                log.error("worker was killed while it started", extra={"worker": worker.index, "code": code})
 
     async def _keep(self, worker: Worker) -> None:
         """Start the worker again, with back-off, each time that it ends by itself."""

@@ -115,7 +115,7 @@ def error_object(e: FreeholdError) -> bytes:
     if e.code in ("404", "BadRequest", "DeploymentNotFound"):
         return _wrap(_Error(e.code, e.message if e.code != "DeploymentNotFound" else message))
     if isinstance(e, errors.OverLimit | errors.OverBudget):
-        return _wrap(_Error("429" if isinstance(e, errors.OverLimit) else e.code, message))
+        return _wrap(_Error("429" if isinstance(e, errors.OverLimit | errors.UpstreamOverloaded) else e.code, message))
     if isinstance(e, errors.Forbidden):
         return _wrap(_Error("403", message))
     if e.code == "content_filter":

@@ -206,13 +206,37 @@ def answered(data: bytes) -> str | None:
     return read(data)[1]
 
 
+_MOST = 10**15
+
+
 def _whole(number: _Number) -> int:
-    return int(number) if number is not None and 0 < number < 1e15 else 0
+    return int(number) if number is not None and 0 < number < _MOST else 0
+
+
+def _count_plain(stated: _Usage, given: int, made: int) -> Usage | None:
+    """Count what most vendors state: integers that agree with each other, with details and no further words."""
+    inside, outside = stated.prompt_tokens_details, stated.completion_tokens_details
+    if inside is None or outside is None:
+        return None
+    cached, thought = inside.cached_tokens, outside.reasoning_tokens
+    if (
+        cached.__class__ is int
+        and thought.__class__ is int
+        and 0 <= cached <= given < _MOST  # type: ignore[operator]
+        and 0 <= thought <= made < _MOST  # type: ignore[operator]
+        and (not thought or stated.total_tokens == given + made)
+    ):
+        return Usage(given, made, cached, thought)  # type: ignore[arg-type]
+    return None
 
 
 def _count(stated: _Usage) -> Usage | None:
     given = stated.prompt_tokens if stated.prompt_tokens is not None else stated.input_tokens
     made = stated.completion_tokens if stated.completion_tokens is not None else stated.output_tokens
+    if given.__class__ is int and made.__class__ is int:
+        plain = _count_plain(stated, given, made)  # type: ignore[arg-type]
+        if plain is not None:
+            return plain
     if given is None and made is None and stated.total_tokens is None:
         return None
     input_, output, total = _whole(given), _whole(made), _whole(stated.total_tokens)
