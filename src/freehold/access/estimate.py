@@ -35,7 +35,14 @@ def bound(call: Call, prices: Iterable[Price | None], default_output: int) -> tu
     `default_output` is assumed, in tokens per choice, of a caller that states no bound on the output. A price of None
     is not known and adds nothing: the pipeline marks such a cost as unknown.
     """
-    given, taken, money, last = input_bound(call), output_bound(call, default_output), 0, None
+    if call.kind == "chat" and VISION not in call.needs:  # as below, for most calls
+        given = call.size // BYTES_PER_TOKEN + PROMPT_TOKENS
+        taken = call.max_output if call.max_output is not None else default_output
+        if call.choices != 1 or taken < 0:
+            taken = output_bound(call, default_output)
+    else:
+        given, taken = input_bound(call), output_bound(call, default_output)
+    money, last = 0, None
     for price in prices:
         if price is not None and price is not last:
             money, last = max(money, ceiling(given, taken, price)), price

@@ -139,11 +139,14 @@ class SharedMeter:
             self._tick(second)
         marks = self._marks
         for used, reserved, mark, share, ring, window, measure, _ in r.plan:
-            if measure == _REQUESTS:
+            if measure == _TOKENS:
+                taken, back = tokens, r.tokens
+            elif measure == _MONEY:
+                taken, back = money, r.money
+            else:
                 if more:
                     self._correct(r, used, mark, ring, window, more)
                 continue
-            taken, back = (tokens, r.tokens) if measure == _TOKENS else (money, r.money)
             if taken:
                 if w[mark] != marks[window]:
                     self._roll(used, mark, ring, window, marks[window])

@@ -7,11 +7,17 @@ from freehold.core.money import NANO
 from freehold.gateway.dialect import Dialect
 from freehold.pipeline import About, Reply
 from freehold.wire.client import Source
-from freehold.wire.http import Headers
+from freehold.wire.http import Headers, checked
 from freehold.wire.server import Exchange
 
 JSON = (b"content-type", b"application/json")
 STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+_PLAIN = (
+    "content-type: application/json\r\nx-request-id: %s\r\nx-freehold-deployment: %s\r\n"
+    "x-freehold-cost: %s\r\nx-freehold-overhead-ms: %.3f\r\n"
+)
+"""The fields of most answers, in one piece: the same as those put together by `_about` and `_measures`."""
+_PLAIN_LINES = _PLAIN.count("\n")
 TRAILERS = (b"trailer", b"x-freehold-cost, x-freehold-overhead-ms")
 
 
@@ -63,7 +69,13 @@ class Answer:
             self._exchange.end(reply.body, measures)
             return
         body = self._dialect.reply(reply.body, about.kind)
-        self._exchange.reply(200, [JSON, *_about(about), *_measures(about), *self._extra], body)
+        if about.dropped or self._extra:
+            self._exchange.reply(200, [JSON, *_about(about), *_measures(about), *self._extra], body)
+            return
+        cost = about.cost
+        shown = "unknown" if cost is None else f"{cost // NANO}.{cost % NANO:09d} {about.currency}"
+        block = _PLAIN % (about.call, about.deployment, shown, about.overhead * 1000)
+        self._exchange.reply(200, checked(block.encode(), _PLAIN_LINES), body)
 
     def fail(self, e: FreeholdError, call: str) -> None:
         """Answer with `e`: as a status when nothing has gone out, as a typed event at the end of a stream otherwise."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
 
 from freehold.access import Key, Meter, bound
+from freehold.contracts import Price
 from freehold.core.call import Call
 from freehold.core.clock import now_ns
 from freehold.core.errors import EngineError, Forbidden, FreeholdError, Unroutable, Unsupported, UpstreamError
@@ -114,7 +115,12 @@ class Pipeline:
 
     async def _reserve(self, turn: Turn, order: list[Candidate]) -> None:
         at, price = now_ns(), turn.snapshot.price
-        prices = [price(c.deployment, c.sent, at) for c in order]
+        only = order[0]
+        prices: Iterable[Price | None]
+        if len(order) == 1:
+            prices = (price(only.deployment, only.sent, at),)
+        else:
+            prices = [price(c.deployment, c.sent, at) for c in order]
         tokens, money = bound(turn.call, prices, self.policy.reserve_output_tokens)
         turn.reserved_tokens, turn.reserved = tokens, money
         turn.reservation = await self.meter.reserve(turn.key.limits, 1, tokens, money)

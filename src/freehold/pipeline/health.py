@@ -40,7 +40,8 @@ class Health:
         name, seller = deployment.name, deployment.seller
         inflight = self._inflight.get(name, 0)
         of_seller = self._by_seller.get(seller, 0)
-        if (deployment.max_inflight and inflight >= deployment.max_inflight) or of_seller >= self._vendor_limit:
+        most = deployment.max_inflight
+        if (most and inflight >= most) or of_seller >= self._vendor_limit:
             raise Unroutable(
                 f"Too many calls are under way to `{name}`.",
                 code="bulkhead_full",
@@ -49,7 +50,7 @@ class Health:
             )
         self._inflight[name] = inflight + 1
         self._by_seller[seller] = of_seller + 1
-        breaker = self.breaker(name)
+        breaker = self._breakers.get(name) or self.breaker(name)
         if breaker.until:
             breaker.began(tick())
         return breaker

@@ -40,26 +40,26 @@ class Pool:
             self._before_target = b"http://" + authority
             fields += proxy_authorization(proxy)
         self._after_target = b" HTTP/1.1\r\n" + fields
+        self._framed: tuple[tuple[bytes | None, ...], bytes] = ((None, None, None), b"")
 
     def frame(self, method: bytes, target: bytes, headers: bytes, body: bytes) -> bytes:
         """Return the request's head, and its body too when that is small.
 
         BadRequest when `target` or `headers` would make more than one request of it."""
+        of, head = self._framed
+        # A deployment sends the same three objects with each request, so the head is made and judged once.
+        if of[0] is not method or of[1] is not target or of[2] is not headers:
+            head = self._head(method, target, headers)
+            self._framed = ((method, target, headers), head)
+        size = len(body)
+        if not size and method in _BARE:
+            return head + b"\r\n"
+        return b"%bcontent-length: %d\r\n\r\n%b" % (head, size, body if size < JOINED_BYTES else b"")
+
+    def _head(self, method: bytes, target: bytes, headers: bytes) -> bytes:
         if target.split() != [target] or b"\r\n\r\n" in headers or (headers and headers[-2:] != b"\r\n"):
             raise BadRequest("a request to a server has a line break or a space where none may be", hint="Remove it.")
-        length = b"content-length: %d\r\n\r\n" % len(body) if body or method not in _BARE else b"\r\n"
-        return b"".join(
-            (
-                method,
-                b" ",
-                self._before_target,
-                target,
-                self._after_target,
-                headers,
-                length,
-                body if len(body) < JOINED_BYTES else b"",
-            )
-        )
+        return b"".join((method, b" ", self._before_target, target, self._after_target, headers))
 
     def take(self) -> Link | None:
         """Return the idle connection that was used last, or None."""

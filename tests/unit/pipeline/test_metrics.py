@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pickle
 
+from freehold.core.call import Usage
 from freehold.pipeline.metrics import Metrics, render
+from freehold.routing import Deployment
 
 
 def test_the_sum_of_two_workers() -> None:
     one, two = Metrics(), Metrics()
     for metrics, times in ((one, 2), (two, 3)):
         for _ in range(times):
-            metrics.served("chat", "gpt", "openai", "assistant", "", 0.05, (10, 7))
+            metrics.served("chat", Deployment("gpt", "openai", "m"), "assistant", "", 0.05, Usage(10, 7))
         metrics.count("freehold_calls_total", (("status", "200"), ("error", "")), times)
     # Samples cross a process boundary on their way.
     text = render([pickle.loads(pickle.dumps(m.sample())) for m in (one, two)]).decode()
@@ -25,7 +27,7 @@ def test_the_sum_of_two_workers() -> None:
 
 def test_errors_have_series_of_their_own_and_labels_are_escaped() -> None:
     metrics = Metrics()
-    metrics.served("chat", 'a"b\\c', "s", "m", "upstream_timeout", 1.0, (0, 0))
+    metrics.served("chat", Deployment('a"b\\c', "openai", "m"), "m", "upstream_timeout", 1.0, Usage())
     text = render([metrics.sample()]).decode()
     assert 'error_type="upstream_timeout"' in text
     assert 'freehold_deployment="a\\"b\\\\c"' in text

@@ -222,11 +222,11 @@ def _count_plain(stated: _Usage, given: int, made: int) -> Usage | None:
     if (
         cached.__class__ is int
         and thought.__class__ is int
-        and 0 <= cached <= given < _MOST  # type: ignore[operator]
-        and 0 <= thought <= made < _MOST  # type: ignore[operator]
+        and 0 <= cached <= given < _MOST
+        and 0 <= thought <= made < _MOST
         and (not thought or stated.total_tokens == given + made)
     ):
-        return Usage(given, made, cached, thought)  # type: ignore[arg-type]
+        return Usage(given, made, cached, thought)
     return None
 
 
@@ -234,7 +234,7 @@ def _count(stated: _Usage) -> Usage | None:
     given = stated.prompt_tokens if stated.prompt_tokens is not None else stated.input_tokens
     made = stated.completion_tokens if stated.completion_tokens is not None else stated.output_tokens
     if given.__class__ is int and made.__class__ is int:
-        plain = _count_plain(stated, given, made)  # type: ignore[arg-type]
+        plain = _count_plain(stated, given, made)
         if plain is not None:
             return plain
     if given is None and made is None and stated.total_tokens is None:
