@@ -3,7 +3,7 @@ kept."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -22,7 +22,7 @@ class Reservation(msgspec.Struct, eq=False, gc=False):
     held: bool = True
     settled: bool = False
     second: int = 0
-    plan: tuple[tuple[int, ...], ...] = ()
+    plan: Any = None
     marks: tuple[int, ...] = ()
     id: str = ""
 

@@ -29,6 +29,18 @@ _Step = tuple[int, int, int, int, int, int, int, int]
 """Of one limit: where in the words its used, reserved, mark, this worker's share (0: none is kept) and ring are; then
 its window, measure and amount."""
 
+
+class _Plan:
+    """The steps of one tuple of limits, and the marks that this process has last moved all of them on to: as marks
+    never go back, whoever sees the same again need not look at each slot's."""
+
+    __slots__ = ("limits", "marks", "steps")
+
+    def __init__(self, limits: tuple[Limit, ...], steps: tuple[_Step, ...]) -> None:
+        self.limits, self.steps = limits, steps
+        self.marks: tuple[int, ...] = ()
+
+
 _NOTHING = Reservation((), 0, 0, 0, settled=True)
 
 
@@ -58,7 +70,7 @@ class SharedMeter:
         self._lock = ProcessLock(lock_path) if memory.workers > 1 and lock_path is not None else None
         self._fd = self._lock.fd if self._lock else None
         self._lease, self._monotonic, self._civil = lease, monotonic, civil
-        self._plans: dict[int, tuple[tuple[Limit, ...], tuple[_Step, ...]]] = {}
+        self._plans: dict[int, _Plan] = {}  # by the identity of the tuple
         self._bases: dict[str, int] = {}
         self._held: dict[Reservation, None] = {}
         self._second = -1
@@ -72,8 +84,7 @@ class SharedMeter:
         """
         if not limits:
             return _NOTHING
-        entry = self._plans.get(id(limits))
-        plan = entry[1] if entry is not None else self._plan(limits)
+        plan = self._plans.get(id(limits)) or self._plan(limits)
         now = self._monotonic()
         second = int(now)
         if second != self._second:
@@ -84,14 +95,14 @@ class SharedMeter:
         if fd is not None:
             flock(fd, LOCK_EX)
         try:
-            for used, reserved, mark, share, ring, window, measure, amount in plan:
-                if w[mark] != marks[window]:
-                    self._roll(used, mark, ring, window, marks[window])
+            if plan.marks is not marks:
+                self._roll_all(plan, marks)
+            for used, reserved, _, share, ring, window, measure, amount in plan.steps:
                 ask = want[measure]
                 before = w[used]
                 if ask and before + w[reserved] + ask > amount:
-                    refused = self._refuse(limits[done], plan[done], ask, now)
-                    self._undo(plan[:done], want, second)
+                    refused = self._refuse(limits[done], plan.steps[done], ask, now)
+                    self._undo(plan.steps[:done], want, second)
                     break
                 if measure == _REQUESTS:
                     if window == _MINUTE:
@@ -138,7 +149,9 @@ class SharedMeter:
         if second != self._second:
             self._tick(second)
         marks = self._marks
-        for used, reserved, mark, share, ring, window, measure, _ in r.plan:
+        if r.plan.marks is not marks:
+            self._roll_all(r.plan, marks)
+        for used, reserved, mark, share, ring, window, measure, _ in r.plan.steps:
             if measure == _TOKENS:
                 taken, back = tokens, r.tokens
             elif measure == _MONEY:
@@ -148,8 +161,6 @@ class SharedMeter:
                     self._correct(r, used, mark, ring, window, more)
                 continue
             if taken:
-                if w[mark] != marks[window]:
-                    self._roll(used, mark, ring, window, marks[window])
                 if window == _MINUTE:
                     w[ring + w[mark] % RING] += taken
                 total = w[used] + taken
@@ -184,6 +195,14 @@ class SharedMeter:
             return
         w[used] += more
 
+    def _roll_all(self, plan: _Plan, marks: tuple[int, ...]) -> None:
+        """Under the lock: move all limits of `plan` on to `marks`."""
+        w = self._words
+        for used, _, mark, _, ring, window, _, _ in plan.steps:
+            if w[mark] != marks[window]:
+                self._roll(used, mark, ring, window, marks[window])
+        plan.marks = marks
+
     def _roll(self, used: int, mark: int, ring: int, window: int, to: int) -> None:
         """Move a limit on to the second, day or month `to`, dropping what left its window. Never back: another process
         may have read the clock a moment later."""
@@ -210,7 +229,7 @@ class SharedMeter:
         at = time.gmtime(self._day * 86_400)
         self._marks = (second, self._day, at.tm_year * 12 + at.tm_mon, 0)
 
-    def _plan(self, limits: tuple[Limit, ...]) -> tuple[_Step, ...]:
+    def _plan(self, limits: tuple[Limit, ...]) -> _Plan:
         """Find the slots of `limits`, once for each tuple of them: keys keep theirs, so identity is a sound name
         here."""
         if self._worker is None:
@@ -226,8 +245,8 @@ class SharedMeter:
                 steps.append((base, base + RESERVED, base + MARK, share, ring, window, measure, limit.amount))
         if len(self._plans) >= 2 * self._memory.slots:
             self._plans.clear()
-        self._plans[id(limits)] = (limits, tuple(steps))
-        return tuple(steps)
+        plan = self._plans[id(limits)] = _Plan(limits, tuple(steps))
+        return plan
 
     def _base(self, limit: Limit) -> int:
         base = self._bases.get(limit.id)
