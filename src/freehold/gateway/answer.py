@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from freehold.core.errors import FreeholdError
 from freehold.core.money import NANO
 from freehold.gateway.dialect import Dialect
@@ -48,15 +50,17 @@ class Answer:
         if self._source is not None:
             self._source.resume()
 
-    def begin(self, about: About) -> None:
+    def begin(self, about: About) -> Callable[[bytes], None]:
         self.begun = True
         self._kind = about.kind
         self._exchange.start(200, [*STREAM, TRAILERS, *_about(about), *self._extra])
         opening = self._dialect.opening(about.kind, about.call, self._model)
         if opening:
             self._exchange.write(opening)
+        # Events that nobody changes go straight to the connection: three calls less for each of them.
+        return self._exchange.write if self._dialect.passes(about.kind) else self._send
 
-    def send(self, events: bytes) -> None:
+    def _send(self, events: bytes) -> None:
         self._exchange.write(self._dialect.events(events, self._kind))
 
     def finish(self, reply: Reply) -> None:

@@ -22,6 +22,10 @@ class Dialect(Protocol):
 
     def opening(self, kind: str, call: str, model: str) -> bytes: ...
 
+    def passes(self, kind: str) -> bool:
+        """Whether events go on as they are."""
+        ...
+
     def events(self, events: bytes, kind: str) -> bytes: ...
 
 
@@ -37,6 +41,9 @@ class OpenAI:
 
     def opening(self, kind: str, call: str, model: str) -> bytes:
         return b""
+
+    def passes(self, kind: str) -> bool:
+        return True
 
     def events(self, events: bytes, kind: str) -> bytes:
         return events
@@ -54,6 +61,9 @@ class Azure:
 
     def opening(self, kind: str, call: str, model: str) -> bytes:
         return b"" if kind == "azure" else azure.opening_event(call, model)
+
+    def passes(self, kind: str) -> bool:
+        return kind == "azure"
 
     def events(self, events: bytes, kind: str) -> bytes:
         return events if kind == "azure" else azure.annotate_events(events)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from freehold.core.clock import tick
@@ -33,6 +35,7 @@ class Tap(msgspec.Struct):
     size: int = 0
     first_at: float = 0.0
     began: bool = False
+    send: Callable[[bytes], None] | None = None
 
     @property
     def streamed(self) -> bool:
@@ -71,15 +74,15 @@ class Tap(msgspec.Struct):
                 out = out[:end]
         if not out:
             return
-        receiver = self.receiver
-        assert receiver is not None  # there are events only for a receiver
-        if not self.began:
+        send = self.send
+        if send is None:
+            assert self.receiver is not None  # there are events only for a receiver
             self.began = True
             self.first_at = tick()
-            receiver.begin(self.about)
+            send = self.send = self.receiver.begin(self.about)
         if self.keep:
             self.kept.append(out)
-        receiver.send(out)
+        send(out)
 
     def body(self) -> bytes:
         """The whole reply of an attempt that was not streamed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -32,11 +33,10 @@ class Reply(msgspec.Struct):
 class Receiver(Protocol):
     """Takes a streamed answer as it comes. Nothing is called on it for an answer that is not streamed."""
 
-    def begin(self, about: About) -> None:
-        """The first event is at hand; from here on no other deployment will be tried."""
+    def begin(self, about: About) -> Callable[[bytes], None]:
+        """The first event is at hand; from here on no other deployment will be tried.
 
-    def send(self, events: bytes) -> None:
-        """Whole server-sent events, ready to be passed on."""
+        Returns what takes the events: called with one or more whole server-sent events, ready to be passed on."""
 
     def attach(self, source: Source) -> None:
         """The source to pause while the receiver cannot take more."""
