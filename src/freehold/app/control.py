@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from freehold.core.errors import EngineError, FreeholdError, NotFound
+from freehold.core.errors import ConfigError, EngineError, FreeholdError, NotFound
 
 SOCKET = "control.sock"
 _START = "start the server with `freehold serve`, in the same folder or with the same --config"
@@ -50,5 +50,6 @@ def ask(run: Path, path: str, *, method: str = "GET", timeout: float = 5.0) -> A
     if response.status != 200:
         said = answer.get("error", {})
         message = said.get("message") or f"the running server answered {response.status}"
-        raise FreeholdError(message, code=said.get("code"), hint=said.get("hint") or "look at its log")
+        kind = ConfigError if said.get("code") == ConfigError.code else FreeholdError
+        raise kind(message, code=said.get("code"), hint=said.get("hint") or "look at its log")
     return answer

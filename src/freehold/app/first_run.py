@@ -8,7 +8,7 @@ import os
 import shlex
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -39,15 +39,24 @@ def prepare(config: Config, environment: Environment, talk: Talk) -> None:
     asyncio.run(_models(config, environment, talk))
 
 
-def folders(config: Config) -> None:
+class Folders(Protocol):
+    """Whoever knows the two folders."""
+
+    @property
+    def data(self) -> Path: ...
+    @property
+    def run(self) -> Path: ...
+
+
+def folders(house: Folders) -> None:
     """Make the data and run folders, for this user alone. Raises ConfigError when that cannot be."""
-    for folder in (config.data, config.run):
+    for folder in (house.data, house.run):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = folder.stat()
         except FileExistsError as e:
             raise ConfigError(f"{folder} is a file, not a folder", hint="move it away") from e
-        except PermissionError as e:
+        except OSError as e:
             raise ConfigError(
                 f"{folder} cannot be made: {e.strerror}",
                 hint="start in a folder that you may write to, or name a configuration in one with --config",

@@ -5,25 +5,22 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from freehold.app import environment as env
-from freehold.app.config import Problems, Reader, Secret, find, join, parse, suggest
+from freehold.app.config import Problems, Reader, Secret, join, parse, suggest
 from freehold.app.discovery import discover, kinds
-from freehold.app.settings import Config, Deployment, File, Route, Server, Store
+from freehold.app.place import check_store, locate, store_url
+from freehold.app.settings import Config, Deployment, File, Route, Server
 from freehold.core.errors import ConfigError
 from freehold.engines.catalogue import Catalogue
-
-SOCKET_PATH = 80
-"""Longest run folder, bytes: a UNIX socket's whole path must stay under 108 and names take up to 28."""
 
 
 def load(path: str | None = None, environment: env.Environment | None = None, cwd: Path | None = None) -> Config:
@@ -33,10 +30,9 @@ def load(path: str | None = None, environment: env.Environment | None = None, cw
     """
     environment = env.read() if environment is None else environment
     cwd = Path.cwd() if cwd is None else cwd
-    file = find(path, environment, cwd)
-    base = file.parent if file is not None else cwd
-    reader = Reader(base, environment)
-    raw = parse(file) if file is not None else {}
+    place = locate(path, environment, cwd)
+    reader = Reader(place.base, environment)
+    raw = parse(place.path) if place.path is not None else {}
     tables = reader.table(File, raw, "") or File()
     deployments, routes = tables.deployments, tables.routes
     if not raw.get("deployments"):
@@ -49,22 +45,23 @@ def load(path: str | None = None, environment: env.Environment | None = None, cw
     _check_files(tables, deployments, reader)
     _check_limits(tables, reader)
     if reader.problems:
-        raise Problems(file, reader.problems)
-    data = _data_folder(file, base, cwd, environment)
+        raise Problems(place.path, reader.problems)
     config = Config(
         server=tables.server,
-        store=msgspec.structs.replace(tables.store, url=_store_url(tables.store, base, data, reader.origins)),
+        store=msgspec.structs.replace(
+            tables.store, url=store_url(tables.store, place.base, place.data, reader.origins)
+        ),
         ledger=tables.ledger,
         access=tables.access,
         engines=tables.engines,
         contracts=tables.contracts,
         deployments=deployments,
         routes=routes,
-        path=file,
-        base=base,
-        data=data,
-        run=_run_folder(data, environment),
-        home=_home(data, environment),
+        path=place.path,
+        base=place.base,
+        data=place.data,
+        run=place.run,
+        home=place.home,
         contract_files=files,
         address=address,
         origins=reader.origins,
@@ -203,7 +200,7 @@ def _check_files(tables: File, deployments: dict[str, Deployment], reader: Reade
     for where, path in named:
         if not os.access(path, os.R_OK):
             reader.note(where, f"{path} cannot be read", "check the path and its permissions")
-    _check_store(tables.store.url, reader)
+    check_store(tables.store.url, reader)
 
 
 def _check_limits(tables: File, reader: Reader) -> None:
@@ -221,17 +218,6 @@ def _told(reader: Reader, where: str, look: Callable[[], object]) -> None:
         reader.note(where, e.message, e.hint)
 
 
-def _check_store(url: str, reader: Reader) -> None:
-    where, usage = "store.url", "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
-    scheme, _, rest = url.partition(":")
-    if scheme not in ("sqlite", "postgresql", "postgres"):
-        reader.note(where, f"{scheme!r} is no store", usage)
-    elif scheme == "sqlite" and not rest.strip("/"):
-        reader.note(where, "names no file", usage)
-    elif scheme != "sqlite" and urlsplit(url).password:
-        reader.note(where, "a secret must not stand in the file", 'add password = { env = "NAME" } under [store]')
-
-
 def _contract_files(tables: File, reader: Reader) -> tuple[Path, ...]:
     found: list[Path] = []
     for index, pattern in enumerate(tables.contracts.include):
@@ -244,48 +230,6 @@ def _contract_files(tables: File, reader: Reader) -> tuple[Path, ...]:
             reader.note(where, f"{pattern!r} matches no file", f"relative to {reader.base}")
         found += matches
     return tuple(found)
-
-
-def _data_folder(file: Path | None, base: Path, cwd: Path, environment: env.Environment) -> Path:
-    users = environment.folder("XDG_CONFIG_HOME", ".config")
-    if file is not None and users is not None and file.parent == users / "freehold":
-        share = environment.folder("XDG_DATA_HOME", ".local/share")
-        if share is not None:
-            return share / "freehold"
-    return (base if file is not None else cwd) / ".freehold"
-
-
-def _store_url(store: Store, base: Path, data: Path, origins: dict[str, str]) -> str:
-    """Return the URL with an absolute path: four slashes, as sqlite:////srv/freehold.db."""
-    if not store.url.startswith("sqlite:"):
-        return store.url
-    if "store.url" not in origins:
-        return f"sqlite:///{quote(str(data / 'freehold.db'))}"
-    path = unquote(store.url.removeprefix("sqlite:").removeprefix("//").removeprefix("/"))
-    return f"sqlite:///{quote(str(base / path))}"
-
-
-def _run_folder(data: Path, environment: env.Environment) -> Path:
-    run = data / "run"
-    if len(os.fsencode(run)) <= SOCKET_PATH:
-        return run
-    folder = environment.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    return Path(folder) / f"freehold-{os.getuid()}-{digest}"
-
-
-def _home(data: Path, environment: env.Environment) -> Path:
-    named = environment.get("FREEHOLD_HOME")
-    if named is not None:
-        return Path(named).absolute()
-    cache = environment.folder("XDG_CACHE_HOME", ".cache")
-    return cache / "freehold" if cache is not None and _writable(cache) else data
-
-
-def _writable(folder: Path) -> bool:
-    while not folder.exists():
-        folder = folder.parent
-    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def check_routes_exist(config: Config, names: Iterable[str]) -> None:

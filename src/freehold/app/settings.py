@@ -212,12 +212,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def store_url(self) -> str:
         """The store's URL with its password, for the store alone."""
-        password = self.store.password
-        if password is None:
-            return self.store.url
-        parts = urlsplit(self.store.url)
-        user, _, place = parts.netloc.rpartition("@")
-        return parts._replace(netloc=f"{user}:{quote(password.value, safe='')}@{place}").geturl()
+        return with_password(self.store)
 
     def all_routes(self) -> dict[str, Route]:
         """Return the routes, and one for each deployment under its own name when those are exposed."""
@@ -225,3 +220,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             return dict(self.routes)
         own = {name: Route(deployments=(Target(name=name),)) for name in self.deployments}
         return {**own, **self.routes}
+
+
+def with_password(store: Store) -> str:
+    """Return the store's URL with its password, for the store alone."""
+    if store.password is None:
+        return store.url
+    parts = urlsplit(store.url)
+    user, _, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(store.password.value, safe='')}@{place}").geturl()

@@ -9,7 +9,8 @@ import pytest
 from freehold.app.config import Problems
 from freehold.app.discovery import CHAT, EMBEDDINGS
 from freehold.app.environment import Environment
-from freehold.app.load import SOCKET_PATH, check_routes_exist, effective, load
+from freehold.app.load import check_routes_exist, effective, load
+from freehold.app.place import SOCKET_PATH
 from freehold.app.settings import Config
 from freehold.core.errors import ConfigError
 

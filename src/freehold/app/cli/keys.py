@@ -59,7 +59,7 @@ def list_keys(context: Context) -> int:
     from freehold import access
     from freehold.app.cli.stored import run
 
-    keys = run(context.config, access.list_keys)
+    keys = run(context.kept, access.list_keys)
     rows = [{"id": k.id, "name": k.name, **_facts(k)} for k in keys if k.revoked_at is None or context.args.all]
     columns = ["name", "prefix", "team", "routes", "limits", "expires", "id"]
     context.talk.rows(rows, columns + (["revoked"] if context.args.all else []), "no keys; `freehold keys create NAME`")
@@ -75,7 +75,7 @@ def revoke(context: Context) -> int:
         await record(store, "key.revoke", key=ended.id, name=ended.name)
         return ended
 
-    key = run(context.config, work)
+    key = run(context.kept, work)
     context.talk.result({"id": key.id, "name": key.name, **_facts(key)}, f"{key.name} ({key.id}) is revoked")
     return 0
 

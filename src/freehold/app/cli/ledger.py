@@ -68,7 +68,7 @@ def query(context: Context) -> int:
         names = await _names(store)
         return [_row(stored, names, context.talk.json) async for stored in entries(store, asked)]
 
-    rows = run(context.config, work)
+    rows = run(context.kept, work)
     sums = (*(args.by or ()), "requests", "attempts", "errors", "input", "output", "cached", "cost")
     columns = (*_COLUMNS, "note") if "admin" in (args.kind or ()) else _COLUMNS
     context.talk.rows(rows, sums if args.by else columns, "no entries")
@@ -86,7 +86,7 @@ def verify(context: Context) -> int:
     except ValueError as e:
         raise ConfigError(f"--expect: {e}", hint="give it as `freehold ledger verify` printed it") from e
     bar = context.talk.progress("verifying", unit="entries")
-    verdict = run(context.config, lambda store: prove(store, marks, bar))
+    verdict = run(context.kept, lambda store: prove(store, marks, bar))
     context.talk.end()
     head = f"{verdict.seq}:{verdict.hash.hex()}"
     facts = {"ok": verdict.ok, "entries": verdict.seq, "head": head}
@@ -115,7 +115,7 @@ def export(context: Context) -> int:
         asked = await _query(args, store, order="oldest")
         return await write(store, asked, args.target, form, force=args.force, progress=bar)
 
-    count = run(context.config, work)
+    count = run(context.kept, work)
     context.talk.end()
     if args.target != "-":
         context.talk.result({"file": args.target, "format": form, "entries": count}, f"{args.target}: {count} entries")
@@ -144,7 +144,7 @@ def erase(context: Context) -> int:
         await record(store, "bodies.erase", count=count, why=args.why, **{k: v for k, v in about.items() if v})
         return count
 
-    count = run(context.config, work)
+    count = run(context.kept, work)
     context.talk.result({"erased": count}, f"{count} texts erased")
     return 0
 

@@ -12,6 +12,7 @@ from freehold.app.cli.output import Talk
 
 if TYPE_CHECKING:
     from freehold.app.environment import Environment
+    from freehold.app.place import Kept, Place
     from freehold.app.settings import Config
 
 
@@ -32,6 +33,25 @@ class Context:
 
             self._config = load(self.args.config, self.environment)
         return self._config
+
+    @property
+    def place(self) -> Place:
+        """Where things are; nothing is read. Raises ConfigError when a file that was named is not there."""
+        from pathlib import Path
+
+        from freehold.app.place import locate
+
+        return locate(self.args.config, self.environment, Path.cwd())
+
+    @property
+    def kept(self) -> Kept:
+        """The store, whatever else the file says: who ends a key must not mend a deployment first."""
+        from freehold.app.place import kept
+
+        found = kept(self.place, self.environment)
+        if found.broken:
+            self.talk.say(f"freehold: {found.broken}; going by the server that runs")
+        return found
 
 
 class Commands:

@@ -76,7 +76,7 @@ def stop(context: Context) -> int:
 def _order(context: Context, method: str, path: str) -> int:
     from freehold.app.control import ask
 
-    answer: dict[str, Any] = ask(context.config.run, path, method=method, timeout=30.0)
+    answer: dict[str, Any] = ask(context.place.run, path, method=method, timeout=30.0)
     context.talk.result(answer, "\n".join(_lines(answer, "")))
     return 0
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from freehold import store
 from freehold.app.first_run import folders
-from freehold.app.settings import Config
 from freehold.core.clock import now_ns
 from freehold.core.ids import new_id
 from freehold.ledger import Entry, Ledger
@@ -19,17 +19,28 @@ from freehold.store import Store
 T = TypeVar("T")
 
 
-def run(config: Config, work: Callable[[Store], Awaitable[T]]) -> T:
+class House(Protocol):
+    """What work on the store needs to know: a Config, or what stands in for one when the file is broken."""
+
+    @property
+    def data(self) -> Path: ...
+    @property
+    def run(self) -> Path: ...
+    @property
+    def store_url(self) -> str: ...
+
+
+def run(house: House, work: Callable[[Store], Awaitable[T]]) -> T:
     """Return what `work` returns. Raises StoreError when the store is not to be had."""
 
     async def opened() -> T:
-        place = await store.open(config.store_url)
+        place = await store.open(house.store_url)
         try:
             return await work(place)
         finally:
             await place.close()
 
-    folders(config)
+    folders(house)
     return asyncio.run(opened())
 
 

@@ -38,7 +38,7 @@ def create(context: Context) -> int:
         await record(store, "team.create", team=made.id, name=made.name, limits=args.limit)
         return made
 
-    team = run(context.config, work)
+    team = run(context.kept, work)
     context.talk.result(_facts(team), f"{team.name} ({team.id})")
     return 0
 
@@ -47,7 +47,7 @@ def list_teams(context: Context) -> int:
     from freehold import access
     from freehold.app.cli.stored import run
 
-    rows = [_facts(team) for team in run(context.config, access.list_teams)]
+    rows = [_facts(team) for team in run(context.kept, access.list_teams)]
     context.talk.rows(rows, ("name", "limits", "disabled", "id"), "no teams; `freehold teams create NAME`")
     return 0
 
@@ -73,7 +73,7 @@ def change(context: Context) -> int:
         await record(store, "team.set", team=team.id, limits=facts["limits"], disabled=facts["disabled"])
         return team
 
-    team = run(context.config, work)
+    team = run(context.kept, work)
     context.talk.result(_facts(team), f"{team.name}: {', '.join(_facts(team)['limits']) or 'no limits'}")
     return 0
 
