@@ -11,11 +11,11 @@ from freehold.access import Key
 from freehold.contracts import charge
 from freehold.core.call import Call, Usage
 from freehold.core.clock import now_ns, tick
-from freehold.core.errors import EngineError, FreeholdError, Refused, StoreError, UpstreamBroken
+from freehold.core.errors import FreeholdError, Refused, UpstreamBroken
 from freehold.ledger import Entry
 from freehold.pipeline.bodies import bodies
 from freehold.pipeline.snapshot import Snapshot
-from freehold.pipeline.tap import DONE, Tap
+from freehold.pipeline.tap import DONE, StreamError, Tap
 from freehold.pipeline.turn import About, Receiver, Reply
 from freehold.providers import Outgoing, Provider
 from freehold.routing import Breaker, Candidate
@@ -56,6 +56,7 @@ class Attempt(msgspec.Struct):
     candidate: Candidate
     outgoing: Outgoing | None = None
     tap: Tap | None = None
+    metered: tuple[Usage, str] | None = None
     number: int = 0
     promised_at: int = 0
     sent_at: float = 0.0
@@ -65,7 +66,7 @@ class Attempt(msgspec.Struct):
         deployment = candidate.deployment
         provider: Provider = turn.snapshot.providers[deployment.name]
         outgoing = self.outgoing = provider.request(turn.call, candidate.on_loss)
-        breaker = house.health.enter(deployment)
+        breaker, number = house.health.enter(deployment)
         try:
             origin = outgoing.origin
             if origin is None:
@@ -89,17 +90,20 @@ class Attempt(msgspec.Struct):
                 await house.client.send(
                     origin, b"POST", outgoing.target, outgoing.headers, outgoing.body, tap, deployment.timeouts
                 )
+                tap.end()
             except FreeholdError as e:
                 error = e
             ended = tick()
             turn.elsewhere += ended - sent_at
             if tap.began:
                 turn.began = True
-            if error is None and (tap.status != 200 or tap.events is not None):
-                error = _judge(tap, provider)
+            if error is None and tap.status == 200 and turn.receiver is None:
+                self.metered = openai.metered(tap.body())
+            if self.metered is None:
+                error = _judge(tap, provider, turn.receiver is not None, error)
             outcome = self._outcome(tap, error, ended)
             if error is not None or breaker.failures:
-                _tell(breaker, error)
+                _tell(breaker, number, error)
             kept = bodies(policy.bodies, outgoing.body, tap) if policy.bodies != "none" else ()
             waiting = house.ledger.keep(outcome, kept)
             if waiting is not None:
@@ -112,13 +116,10 @@ class Attempt(msgspec.Struct):
             about.overhead = tick() - turn.started - turn.elsewhere
             return Reply(DONE if tap.events is not None else tap.body(), about)
         except asyncio.CancelledError:
-            breaker.abandoned()
             self._abandon()
             raise
-        except (StoreError, EngineError):
-            breaker.abandoned()
-            raise
         finally:
+            breaker.abandoned(number)  # says nothing after `succeeded` or `failed`
             house.health.leave(deployment)
 
     def _intent(self) -> Entry:
@@ -176,8 +177,9 @@ class Attempt(msgspec.Struct):
         if events is None:
             if error is not None:
                 return Usage(), ""
-            body = tap.body()
-            return openai.metered(body) or (openai.estimate_usage(call, openai.text_chars(body)), "")
+            if self.metered is not None:
+                return self.metered
+            return openai.estimate_usage(call, openai.text_chars(tap.body())), ""
         answered = (openai.answered(events.first_data) if events.first_data else None) or ""
         stated = openai.usage(events.usage_data) if events.usage_data else None
         return stated or openai.estimate_usage(call, events.events * BYTES_PER_EVENT), answered
@@ -190,21 +192,34 @@ class Attempt(msgspec.Struct):
         self.house.behind(self.house.ledger.conclude(self._outcome(self.tap, gone, tick())))
 
 
-def _judge(tap: Tap, provider: Provider) -> FreeholdError | None:
-    """Return what is wrong with a reply that arrived complete, if anything."""
+def _judge(tap: Tap, provider: Provider, streamed: bool, error: FreeholdError | None) -> FreeholdError | None:
+    """Return what is wrong with a reply that states no usage as a whole answer does, if anything: that it is a refusal,
+    no answer at all, or a stream that broke off or ended in an error. What a vendor says in an error is scrubbed of our
+    key by the provider."""
+    if isinstance(error, StreamError):
+        return provider.error(502, tap.headers, error.payload)
+    if error is not None:
+        return error
     if tap.status != 200:
         return provider.error(tap.status, tap.headers, tap.body())
-    if tap.events is not None and not tap.events.done:
+    if tap.events is not None:
+        if tap.events.done:
+            return None
         return UpstreamBroken(
             "The vendor ended the stream before it was complete.", hint="the answer may be cut; ask again"
         )
-    return None
+    body = tap.body()
+    if openai.is_answer(body) and not streamed:
+        return None
+    if b'"error"' in body:
+        return provider.error(502, tap.headers, body)
+    return UpstreamBroken("The vendor's reply is no answer to the call.", hint="ask again; if it stays, ask the vendor")
 
 
-def _tell(breaker: Breaker, error: FreeholdError | None) -> None:
+def _tell(breaker: Breaker, attempt: int, error: FreeholdError | None) -> None:
     """Tell the circuit how the attempt ended; needless after a success that no failure preceded. A caller's own
     mistake says nothing against the vendor."""
     if error is None or isinstance(error, Refused) or error.fault == "caller":
-        breaker.succeeded()
+        breaker.succeeded(attempt)
     else:
-        breaker.failed(tick(), error.retry_after)
+        breaker.failed(attempt, tick(), error.retry_after)

@@ -29,7 +29,15 @@ from freehold.wire.client import Client, Origin
 
 FAILURES = (UpstreamError, EngineError, Unroutable)
 FINAL = frozenset(
-    {"upstream_auth", "upstream_quota", "upstream_model_missing", "upstream_timeout", "bulkhead_full", "engine_memory"}
+    {
+        "upstream_auth",
+        "upstream_quota",
+        "upstream_model_missing",
+        "upstream_timeout",
+        "bulkhead_full",
+        "circuit_open",
+        "engine_memory",
+    }
 )
 """Codes after which the same deployment is not worth another try, though the next one may be."""
 

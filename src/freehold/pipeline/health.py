@@ -35,9 +35,13 @@ class Health:
         for gone in self._breakers.keys() - known:
             del self._breakers[gone]
 
-    def enter(self, deployment: Deployment) -> Breaker:
-        """Count an attempt in. Raises Unroutable when the deployment's or its seller's bulkhead is full."""
+    def enter(self, deployment: Deployment) -> tuple[Breaker, int]:
+        """Count an attempt in; return the circuit and the attempt's number for it. Raises Unroutable when the circuit
+        is open, or the deployment's or its seller's bulkhead is full."""
         name, seller = deployment.name, deployment.seller
+        breaker = self._breakers.get(name) or self.breaker(name)
+        if breaker.until:
+            self._require_closed(name, breaker)
         inflight = self._inflight.get(name, 0)
         of_seller = self._by_seller.get(seller, 0)
         most = deployment.max_inflight
@@ -50,10 +54,17 @@ class Health:
             )
         self._inflight[name] = inflight + 1
         self._by_seller[seller] = of_seller + 1
-        breaker = self._breakers.get(name) or self.breaker(name)
-        if breaker.until:
-            breaker.began(tick())
-        return breaker
+        return breaker, breaker.began(tick()) if breaker.until else 0
+
+    def _require_closed(self, name: str, breaker: Breaker) -> None:
+        wait = breaker.wait(tick())
+        if wait:
+            raise Unroutable(
+                f"`{name}` has failed too often and is left alone for a while.",
+                code="circuit_open",
+                retry_after=wait,
+                hint="try again later, or give the route a fallback",
+            )
 
     def leave(self, deployment: Deployment) -> None:
         self._inflight[deployment.name] -= 1

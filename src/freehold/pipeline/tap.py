@@ -15,6 +15,14 @@ from freehold.wire.sse import EventTap
 DONE = b"data: [DONE]\n\n"
 
 
+class StreamError(UpstreamBroken):
+    """The vendor sent an error where the next event was due; `payload` is its object."""
+
+    def __init__(self, payload: bytes) -> None:
+        super().__init__("The vendor ended the stream with an error.", hint="ask again")
+        self.payload = payload
+
+
 class Tap(msgspec.Struct):
     """Implements wire.client.Sink. `began` is true once the receiver got its first event.
 
@@ -36,6 +44,7 @@ class Tap(msgspec.Struct):
     first_at: float = 0.0
     began: bool = False
     send: Callable[[bytes], None] | None = None
+    source: Source | None = None
 
     @property
     def streamed(self) -> bool:
@@ -51,6 +60,7 @@ class Tap(msgspec.Struct):
             and headers.get(b"content-type", b"").startswith(b"text/event-stream")
         ):
             self.events = EventTap(strip_usage=self.strip_usage)
+            self.source = source
             self.receiver.attach(source)
 
     def data(self, data: bytes) -> None:
@@ -67,13 +77,28 @@ class Tap(msgspec.Struct):
             return
         out = events.feed(data)
         if events.done:
-            end = out.rfind(b"data: [DONE]")
-            if end < 0:
-                end = out.rfind(b"data:[DONE]")
-            if end >= 0:
-                out = out[:end]
-        if not out:
-            return
+            out = self._close(out)
+        if out:
+            self._pass(out)
+        if events.error_data is not None:
+            raise StreamError(events.error_data)
+
+    def end(self) -> None:
+        """The reply has ended: let through what was held back for want of a blank line."""
+        events = self.events
+        if events is not None and not events.done:
+            rest = events.finish()
+            if rest and not events.done:
+                self._pass(rest.rstrip(b"\r\n") + b"\n\n")
+
+    def _close(self, out: bytes) -> bytes:
+        """Hold the closing event back, and wait no longer than need be for the end of the reply."""
+        if self.source is not None:
+            self.source.enough()
+        end = max(out.rfind(b"data: [DONE]"), out.rfind(b"data:[DONE]"))
+        return out[:end] if end >= 0 else out
+
+    def _pass(self, out: bytes) -> None:
         send = self.send
         if send is None:
             assert self.receiver is not None  # there are events only for a receiver

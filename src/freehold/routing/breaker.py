@@ -14,13 +14,22 @@ class BreakerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Breaker:
-    """Closed: calls pass. Open: none until `until`. Half-open: one trial passes; it closes or opens it again."""
+    """Closed: calls pass. Open: none until `until`. Half-open: one trial passes; it closes or opens it again.
 
-    __slots__ = ("_settings", "_trial", "failures", "opened", "until")
+    Calls that were under way when the circuit opened say nothing new: what fails after that neither counts nor
+    lengthens the pause. An attempt that starts while the circuit is not closed gets a number from `began` and hands it
+    back with its end (others hand back 0), so that only the trial ends a trial.
+
+    A vendor's Retry-After alone asks for patience: the deployment is tried last, but not refused (`wait` is 0).
+    """
+
+    __slots__ = ("_attempts", "_settings", "_strict", "_trial", "failures", "opened", "until")
 
     def __init__(self, settings: BreakerSettings) -> None:
         self._settings = settings
-        self._trial = False
+        self._attempts = 0
+        self._trial = 0
+        self._strict = False
         self.failures = 0
         self.opened = 0
         self.until = 0.0
@@ -32,35 +41,50 @@ class Breaker:
         return "open" if now < self.until else "half_open"
 
     def allows(self, now: float) -> bool:
-        """Whether an attempt may start now. The caller of an allowed half-open attempt is the trial: see `began`."""
+        """Whether an attempt may start now. In half-open state the first one that does is the trial."""
+        return not self.until or (now >= self.until and not self._trial)
+
+    def wait(self, now: float) -> float:
+        """Return the seconds for which no call may be made; 0 when one may."""
+        if not self.until or not self._strict:
+            return 0.0
+        return self.until - now if now < self.until else 1.0 if self._trial else 0.0
+
+    def began(self, now: float) -> int:
+        """An attempt starts; return its number. In half-open state it is the trial and others wait for its end."""
+        self._attempts += 1
+        if self.until and now >= self.until and not self._trial:
+            self._trial = self._attempts
+        return self._attempts
+
+    def succeeded(self, attempt: int) -> None:
+        """Attempt number `attempt` went well. While the circuit is open that only counts for the trial."""
         if not self.until:
-            return True
-        return now >= self.until and not self._trial
+            self.failures = 0
+        elif attempt and attempt == self._trial:
+            self.failures = self.opened = self._trial = 0
+            self.until = 0.0
+            self._strict = False
 
-    def began(self, now: float) -> None:
-        """An attempt starts; in half-open state it is the trial and others wait for its end."""
-        if self.until and now >= self.until:
-            self._trial = True
-
-    def succeeded(self) -> None:
-        self.failures = self.opened = 0
-        self.until = 0.0
-        self._trial = False
-
-    def abandoned(self) -> None:
+    def abandoned(self, attempt: int) -> None:
         """The attempt said nothing about the deployment (the caller left): a trial may be made anew."""
-        self._trial = False
+        if attempt and attempt == self._trial:
+            self._trial = 0
 
-    def failed(self, now: float, retry_after: float | None = None) -> None:
+    def failed(self, attempt: int, now: float, retry_after: float | None = None) -> None:
         """Count a failure. `retry_after` (seconds), as the vendor states it, opens for that long at once."""
         settings = self._settings
-        self.failures += 1
         pause = 0.0
-        if self._trial or self.failures >= settings.failures:
-            pause = min(settings.cooldown * 2**self.opened, settings.longest)
+        if attempt and attempt == self._trial:
+            self._trial = 0
             self.opened += 1
-            self._trial = False
+            pause = min(settings.cooldown * 2**self.opened, settings.longest)
+        elif not self._strict:
+            self.failures += 1
+            if self.failures >= settings.failures:
+                self._strict = True
+                pause = min(settings.cooldown, settings.longest)
         if retry_after:
             pause = max(pause, min(retry_after, settings.longest))
         if pause:
-            self.until = now + pause
+            self.until = max(self.until, now + pause)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from freehold.wire.pool import Pool
 
 HEAD_BYTES = 65536
+SATED_SECONDS = 0.25  # for the formal end of a reply of which all that matters has come
 """The most that status line and headers of a reply may have, in bytes."""
 
 
@@ -42,6 +43,7 @@ class Link(asyncio.Protocol):
         "pool",
         "quiet_since",
         "read",
+        "sated",
         "sent_at",
         "sink",
         "source",
@@ -67,7 +69,7 @@ class Link(asyncio.Protocol):
         self.headers: dict[bytes, bytes] = {}
         self.piece = b""
         self.parts: list[bytes] | None = None
-        self.no_body = self.keep = self.until_eof = self.fresh = False
+        self.no_body = self.keep = self.until_eof = self.fresh = self.sated = False
 
     def launch(
         self, payload: bytes, body: bytes, sink: Sink, timeouts: Timeouts, deadline: float, no_body: bool
@@ -84,7 +86,7 @@ class Link(asyncio.Protocol):
         if self.headers:  # trailing fields
             self.headers = {}
         self.read = 0
-        self.headed = self.bodied = self.complete = False
+        self.headed = self.bodied = self.complete = self.sated = False
         self.sent_at = tick()
         if body:
             self.transport.writelines((payload, body))
@@ -102,7 +104,7 @@ class Link(asyncio.Protocol):
         self.pool.lost(self)
         if self.waiter is None:
             return
-        if self.until_eof and exc is None:
+        if self.sated or (self.until_eof and exc is None):
             self.complete = True
             self._finish()
         elif self.used and not self.read:
@@ -214,6 +216,10 @@ class Link(asyncio.Protocol):
             self.paused = False
             self.transport.resume_reading()
 
+    def enough(self) -> None:
+        self.sated = True
+        self.deadline = min(self.deadline, tick() + SATED_SECONDS)
+
     # Ends.
 
     def _finish(self) -> None:
@@ -232,8 +238,12 @@ class Link(asyncio.Protocol):
             waiter.set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        """End badly: the connection is closed at once."""
+        """End badly: the connection is closed at once. A reply of which enough has come ends well all the same."""
         self.complete = True
+        if self.sated:
+            self.keep = False
+            self._finish()
+            return
         if self.waiter is not None:
             self._end(error)
         self.close()
@@ -257,7 +267,11 @@ class Link(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Look after overdue time; called by the client's sweep."""
         timeouts = self.timeouts
-        if now > self.deadline:
+        if now > self.deadline and self.sated:
+            self.keep = False
+            self.complete = True
+            self._finish()
+        elif now > self.deadline:
             self.fail(overdue("total", timeouts.total, bool(self.read)))
         elif not self.bodied:
             if now - self.sent_at > timeouts.first_byte:

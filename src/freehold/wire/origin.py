@@ -43,6 +43,7 @@ class Flow(Protocol):
 
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
+    def enough(self) -> None: ...
 
 
 class Source:
@@ -63,6 +64,11 @@ class Source:
         """Go on."""
         if self.flow is not None:
             self.flow.resume_reading()
+
+    def enough(self) -> None:
+        """All that matters has come: an end that is late, or rude, is a good end."""
+        if self.flow is not None:
+            self.flow.enough()
 
 
 class Sink(Protocol):

@@ -30,6 +30,10 @@ class Event(NamedTuple):
     id: str | None
 
 
+class _Failure(msgspec.Struct):
+    error: msgspec.Raw | None = None
+
+
 class _Shape(msgspec.Struct):
     choices: list[msgspec.Raw] | None = None
     usage: msgspec.Raw = msgspec.Raw(b"null")
@@ -87,17 +91,29 @@ class EventTap:
 
     `usage_data` is the payload of the last event with a usage object, `first_data` of the first event, `done` whether
     [DONE] came, `events` the number of payloads and `chars` their bytes, [DONE] not counted. With `strip_usage` the
-    event that holds usage and no choices, which a vendor adds on request, is kept from the client.
+    event that holds usage and no choices, which a vendor adds on request, is kept from the client. So is an event that
+    is an error: `error_data` is its payload, and nothing after it is let through.
 
     What is let through in all, and what is known at the end, does not depend on how the stream was cut into pieces.
     """
 
-    __slots__ = ("_searched", "_tail", "chars", "done", "events", "first_data", "strip_usage", "usage_data")
+    __slots__ = (
+        "_searched",
+        "_tail",
+        "chars",
+        "done",
+        "error_data",
+        "events",
+        "first_data",
+        "strip_usage",
+        "usage_data",
+    )
 
     def __init__(self, *, strip_usage: bool = False) -> None:
         self.strip_usage = strip_usage
         self.usage_data: bytes | None = None
         self.first_data: bytes | None = None
+        self.error_data: bytes | None = None
         self.done = False
         self.events = 0
         self.chars = 0
@@ -111,6 +127,7 @@ class EventTap:
             and data.startswith(b"data: {")
             and not self._tail
             and self.first_data is not None
+            and b'"error"' not in data  # inside a string its quotes would be escaped
             and (b'"usage"' not in data or data.count(b'"usage"') == data.count(b'"usage":null'))
         ):
             # Whole events of one JSON line each and nothing to note in them is what nearly every read brings: mostly
@@ -172,6 +189,11 @@ class EventTap:
         if payload.strip() == b"[DONE]":
             self.done = True
             return True
+        if self.error_data is not None:
+            return False
+        if b'"error"' in payload and _is_error(payload):
+            self.error_data = payload
+            return False
         self.events += 1
         self.chars += len(payload)
         if self.first_data is None:
@@ -180,6 +202,14 @@ class EventTap:
             self.usage_data = payload
             return not (self.strip_usage and _is_pure_usage(payload))
         return True
+
+
+def _is_error(payload: bytes) -> bool:
+    try:
+        found = msgspec.json.decode(payload, type=_Failure).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return found is not None and bytes(found) != b"null"
 
 
 def _is_pure_usage(payload: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from freehold.core.clock import tick
 from freehold.core.errors import Unroutable
 from freehold.pipeline.health import Health
 from freehold.routing import BreakerSettings, Deployment
@@ -36,10 +37,21 @@ def test_one_vendor_cannot_take_another_ones_places() -> None:
 def test_circuits_survive_a_reload_unless_the_deployment_is_gone() -> None:
     health = Health(BreakerSettings(failures=1, cooldown=60), vendor_inflight=9)
     for name in ("kept", "gone"):
-        breaker = health.enter(deployment(name, "acme"))
-        breaker.failed(0.0)
+        breaker, number = health.enter(deployment(name, "acme"))
+        breaker.failed(number, 0.0)
         breaker.until = float("inf")
     health.keep(["kept"])
     assert not health.allows("kept")
     assert health.allows("gone")
     assert [row[:2] for row in health.report()] == [("kept", "open")]
+
+
+def test_an_open_circuit_turns_calls_away_at_once() -> None:
+    health = Health(BreakerSettings(failures=1, cooldown=60), vendor_inflight=9)
+    one = deployment("one", "acme")
+    breaker, number = health.enter(one)
+    breaker.failed(number, tick())
+    health.leave(one)
+    with pytest.raises(Unroutable) as e:
+        health.enter(one)
+    assert e.value.code == "circuit_open" and 50 < (e.value.retry_after or 0) <= 60

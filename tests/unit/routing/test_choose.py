@@ -18,7 +18,9 @@ def deployment(name: str, can: frozenset[str] | None = None, model: str = "") ->
 
 
 def call(asked: str = "assistant", session: str | None = None, needs: frozenset[str] = frozenset()) -> Call:
-    return Call(id="call_1", dialect="openai", kind="chat", asked=asked, fields={}, size=2, session=session, needs=needs)
+    return Call(
+        id="call_1", dialect="openai", kind="chat", asked=asked, fields={}, size=2, session=session, needs=needs
+    )
 
 
 def table(*targets: Target, fallback: tuple[str, ...] = (), **can: frozenset[str]) -> Table:

@@ -239,6 +239,8 @@ def _count(stated: _Usage) -> Usage | None:
             return plain
     if given is None and made is None and stated.total_tokens is None:
         return None
+    if any(number is not None and not 0 <= number < _MOST for number in (given, made)):
+        return None  # nobody used that many tokens, or fewer than none: better an estimate that says it is one
     input_, output, total = _whole(given), _whole(made), _whole(stated.total_tokens)
     cached = stated.prompt_tokens_details.cached_tokens if stated.prompt_tokens_details else None
     if cached is None:
@@ -249,6 +251,9 @@ def _count(stated: _Usage) -> Usage | None:
     elif reasoning and total == input_ + output + reasoning:
         output += reasoning
     return Usage(input_, output, min(_whole(cached), input_), min(reasoning, output))
+
+
+_COUNTED = frozenset({"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"})
 
 
 def _read_loosely(data: bytes) -> tuple[Usage | None, str | None]:
@@ -269,7 +274,8 @@ def _read_loosely(data: bytes) -> tuple[Usage | None, str | None]:
         try:
             counts[key] = _number.decode(bytes(value).strip(b'"'))  # some servers quote their numbers
         except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
+            if key in _COUNTED:
+                return None, name
     given = counts.get("prompt_tokens", counts.get("input_tokens"))
     made = counts.get("completion_tokens", counts.get("output_tokens"))
     return _count(_Usage(given, made, counts.get("total_tokens"))), name
@@ -282,6 +288,24 @@ class _Seen(Struct):
 _BRACKET = ord("[")
 _seen = msgspec.json.Decoder(list[_Seen])
 _pieces = msgspec.json.Decoder(list[dict[str, Raw]])
+
+
+class _Shape(Struct):
+    choices: list[Raw] | None = None
+    data: list[Raw] | None = None
+    error: Raw | None = None
+
+
+_shape = msgspec.json.Decoder(_Shape)
+
+
+def is_answer(body: bytes) -> bool:
+    """Whether a whole reply is one: JSON with choices or embeddings, and no error."""
+    try:
+        shape = _shape.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return shape.error is None and (shape.choices is not None or shape.data is not None)
 
 
 class _Said(Struct):

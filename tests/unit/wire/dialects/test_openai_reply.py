@@ -108,7 +108,7 @@ USAGES: list[tuple[str, Any, Usage | None]] = [
     ("floats", {"prompt_tokens": 3.0, "completion_tokens": 4.0}, Usage(3, 4)),
     ("strings", {"prompt_tokens": "3", "completion_tokens": "4"}, Usage(3, 4)),
     ("input and output", {"input_tokens": 3, "output_tokens": 4}, Usage(3, 4)),
-    ("negative", {"prompt_tokens": -3, "completion_tokens": 4}, Usage(0, 4)),
+    ("negative", {"prompt_tokens": -3, "completion_tokens": 4}, None),
     ("cached more than read", {"prompt_tokens": 3, "completion_tokens": 0, "cached_tokens": 9}, Usage(3, 0, 3)),
     ("total alone", {"total_tokens": 9}, Usage(9)),
     ("empty", {}, None),
