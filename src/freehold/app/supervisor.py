@@ -117,10 +117,18 @@ class Supervisor:
         worker.started = tick()
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+        given = self.config
+
         async def hello() -> tuple[int, Config]:
-            return worker.index, self.config
+            nonlocal given
+            given = self.config
+            return worker.index, given
 
         async def open_for_calls() -> None:
+            while given is not self.config:  # a reload came between the two
+                await hello()
+                await channel.ask("prepare", given)
+                channel.tell("commit")
             worker.ready = True
             if not ready.done():
                 ready.set_result(None)

@@ -101,8 +101,11 @@ def explain(
             hint="Ask whoever runs this server to check the deployment's model and endpoint.",
         )
     if status in (408, 409, 425, 460, 499) or status >= 500:
+        words = f": {said.message[:300]}" if said.message else ""
         return UpstreamFault(
-            f"'{where}' failed (status {status}).", retry_after=wait, hint="Try again, or give the route a fallback."
+            f"'{where}' failed (status {status}){words}",
+            retry_after=wait,
+            hint="Try again, or give the route a fallback.",
         )
     if 400 <= status < 500:
         return _rejected(where, status, said, body)
