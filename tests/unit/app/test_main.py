@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +34,38 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nonsense"]) == 2
     assert main(["keys", "create"]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_command_that_is_missing_or_unknown_is_answered_with_what_there_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["keys"]) == 2
+    err = capsys.readouterr().err
+    assert "make a key and show it" in err
+    assert "one of create, list, revoke" in err
+    assert main(["kyes"]) == 2
+    assert "did you mean `keys`?" in capsys.readouterr().err
+    assert main(["keys", "create", "a", "b"]) == 2
+    assert "freehold: unrecognized arguments: b" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["bogus"], [], ["keys"], ["keys", "create"], ["check", "--bogus"]])
+def test_wrong_usage_is_json_for_machines_too(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    error = json.loads(err)["error"]
+    assert error["code"] == "usage"
+    assert error["message"]
+    assert error["hint"]
+
+
+def test_each_problem_of_a_file_is_told_apart_to_machines(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "freehold.toml").write_text("[server]\nlisen = 1\nworkers = 0\n")
+    assert main(["check", "--json"]) == 3
+    problems = {each["where"]: each for each in json.loads(capsys.readouterr().err)["error"]["problems"]}
+    assert set(problems) == {"server.lisen", "server.workers"}
+    assert problems["server.lisen"]["hint"] == "did you mean `listen`?"
 
 
 def test_configuration_errors_are_3_and_one_clear_text(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,16 +193,37 @@ def test_an_interrupt_is_130(here: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert main(["check"]) == 130
 
 
-def test_a_pipe_that_closes_early_is_no_error(here: Path) -> None:
+def shell(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which FREEHOLD stands for the command."""
     source = str(Path(app.__file__).resolve().parents[2])
     environment = {"PATH": os.environ["PATH"], "HOME": "", "PYTHONPATH": source}
-    command = f"{sys.executable} -m freehold schema | head -c 10; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(
-        ("bash", "-c", command), cwd=here, env=environment, capture_output=True, text=True, timeout=30
-    )
+    command = script.replace("FREEHOLD", f"{sys.executable} -m freehold")
+    return subprocess.run(("bash", "-c", command), cwd=cwd, env=environment, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("schema | head -c 10", 0),
+        ("schema | true", 0),
+        ("check --help | true", 0),
+        ("--version | true", 0),
+        ("check --config bad.toml 2>&1 | true", 3),
+        ("nonsense 2>&1 | true", 2),
+        ("check >&- 2>&-", 0),
+    ],
+)
+def test_a_reader_that_went_away_changes_no_exit_code(here: Path, command: str, code: int) -> None:
+    (here / "bad.toml").write_text("[server\n")
+    done = shell(f"FREEHOLD {command}; exit ${{PIPESTATUS[0]}}", here)
     assert done.stderr == ""
-    assert len(done.stdout) == 10
-    assert done.returncode in (0, 141, 128 + signal.SIGPIPE)
+    assert done.returncode == code
+
+
+def test_a_full_disk_behind_stdout_is_a_failure(here: Path) -> None:
+    done = shell("FREEHOLD schema > /dev/full", here)
+    assert done.returncode == 1
+    assert done.stderr.startswith("freehold: No space left on device")
 
 
 def test_as_a_module_from_a_strange_folder(here: Path) -> None:

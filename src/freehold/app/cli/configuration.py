@@ -71,7 +71,7 @@ def schema(context: Context) -> int:
     from freehold.app import reference
 
     if context.args.markdown:
-        print(reference.settings(), end="")
+        context.talk.text(reference.settings().rstrip())
     else:
-        print(json.dumps(reference.schema(), indent=2))
+        context.talk.text(json.dumps(reference.schema(), indent=2))
     return 0

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TextIO
+
+from freehold.core.errors import FreeholdError
+
+
+class UsageError(FreeholdError):
+    """The command line is wrong. `usage` is what stands above the message for people."""
+
+    code, status, fault = "usage", 400, "caller"
+
+    def __init__(self, message: str, *, hint: str = "", usage: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.usage = usage
 
 
 class Talk:
@@ -18,7 +32,8 @@ class Talk:
     ) -> None:
         self.json = json
         self.quiet = quiet
-        self._stderr = sys.stderr if stderr is None else stderr
+        # A process may be started without a stderr; what is said goes nowhere then.
+        self._stderr = stderr or sys.stderr or io.StringIO()
         self.moving = self._stderr.isatty() and not plain
         self._line = 0
 
@@ -26,21 +41,33 @@ class Talk:
         """A line for the person who waits."""
         if not self.quiet:
             self.end()
-            print(text, file=self._stderr, flush=True)
+            self._murmur(text)
 
-    def error(self, message: str, hint: str = "", code: str = "") -> None:
-        """What went wrong and what to do."""
+    def error(self, message: str, hint: str = "", code: str = "", problems: Sequence[Any] = ()) -> None:
+        """What went wrong and what to do. `problems` are its parts, which the message lists for people."""
         self.end()
         if self.json:
-            print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}), file=self._stderr)
+            parts = {"problems": list(problems)} if problems else {}
+            self._murmur(json.dumps({"error": {"code": code, "message": message, "hint": hint, **parts}}))
             return
-        print(f"freehold: {message}", file=self._stderr)
-        if hint:
-            print(f"  what to do: {hint}", file=self._stderr)
+        self._murmur(f"freehold: {message}" + (f"\n  what to do: {hint}" if hint else ""))
 
     def result(self, value: Any, text: str | None = None) -> None:
         """Print `value` as JSON with --json, else `text`."""
-        print(json.dumps(value, ensure_ascii=False, indent=2) if self.json or text is None else text)
+        self.text(json.dumps(value, ensure_ascii=False, indent=2) if self.json or text is None else text)
+
+    def text(self, text: str) -> None:
+        """Print a result. A reader that went away changes nothing: the command ends as it would have."""
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            mute(sys.stdout)
+
+    def _murmur(self, text: str, end: str = "\n") -> None:
+        try:
+            print(text, end=end, file=self._stderr, flush=True)
+        except BrokenPipeError:
+            mute(self._stderr)
 
     def rows(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty: str = "nothing") -> None:
         """Print rows as a table, or all their members as a JSON list with --json."""
@@ -49,7 +76,7 @@ class Talk:
         elif not rows:
             self.say(empty)
         else:
-            print(table([[cell(row.get(column)) for column in columns] for row in rows], columns))
+            self.text(table([[cell(row.get(column)) for column in columns] for row in rows], columns))
 
     def progress(self, label: str, unit: str = "bytes") -> Callable[[int, int], None]:
         """Return a function (done, total) in `unit` that shows how far `label` is: a bar, or a line each tenth."""
@@ -65,7 +92,7 @@ class Talk:
             if self.moving:
                 self._bar(label, done, total, time.monotonic() - began, say)
             elif tenths > shown:
-                print(f"{label}: {tenths * 10} % of {say(total)}", file=self._stderr, flush=True)
+                self._murmur(f"{label}: {tenths * 10} % of {say(total)}")
             shown = max(shown, tenths)
 
         return update
@@ -82,14 +109,31 @@ class Talk:
         room = max(8, width - len(label) - len(tail) - 4)
         full = int(share * room)
         text = f"{label} [{'#' * full}{'.' * (room - full)}]{tail}"[: width - 1]
-        print("\r" + text.ljust(self._line), end="", file=self._stderr, flush=True)
+        self._murmur("\r" + text.ljust(self._line), end="")
         self._line = len(text)
 
     def end(self) -> None:
         """Close a bar that is still on its line."""
         if self._line:
-            print(file=self._stderr)
             self._line = 0
+            self._murmur("")
+
+
+def mute(stream: TextIO) -> None:
+    """Give a stream whose reader went away somewhere to go: the interpreter flushes it once more at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def settle(stream: TextIO | None) -> None:
+    """Write out what waits in `stream`, so that nothing is left that could fail at the interpreter's end."""
+    if stream is not None:
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            mute(stream)
 
 
 def cell(value: Any) -> str:
@@ -110,6 +154,15 @@ def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> str:
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def span(seconds: float) -> str:
+    """Return a duration for people: "2 h 5 min"."""
+    whole = int(seconds)
+    for unit, length, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= length:
+            return f"{whole // length} {unit} {whole % length // part} {smaller}"
+    return f"{whole} s"
 
 
 def size(count: int) -> str:

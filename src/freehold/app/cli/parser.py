@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from freehold import __version__
 from freehold.app.cli import chat, configuration, doctor, keys, ledger, models, server, teams
-from freehold.app.cli.output import Talk
+from freehold.app.cli.output import Talk, UsageError
 
 if TYPE_CHECKING:
     from freehold.app.environment import Environment
@@ -54,6 +55,31 @@ class Context:
         return found
 
 
+class Grammar(argparse.ArgumentParser):
+    """A parser that raises UsageError instead of printing and ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        names = self._commands()
+        if names and message.endswith("required: COMMAND"):
+            self._refuse("which command?", f"one of {', '.join(names)}", self.format_help())
+        self._refuse(message, f"`{self.prog} --help` says more", self.format_usage())
+
+    def _refuse(self, message: str, hint: str, usage: str) -> NoReturn:
+        name = self.prog.removeprefix("freehold").strip()
+        raise UsageError(f"{name}: {message}" if name else message, hint=hint, usage=usage)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            near = difflib.get_close_matches(value, action.choices, 1)
+            hint = f"did you mean `{near[0]}`?" if near else f"one of {', '.join(self._commands())}"
+            self._refuse(f"no such command: {value!r}", hint, self.format_usage())
+        super()._check_value(action, value)
+
+    def _commands(self) -> list[str]:
+        found = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return list(found[0]) if found else []
+
+
 class Commands:
     """Where groups of commands register: `add` for a command, `group` for one with commands of its own."""
 
@@ -77,7 +103,7 @@ class Commands:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Return what the command line says. Raises SystemExit, as argparse does."""
+    """Return what the command line says. Raises UsageError, and SystemExit where --help or --version was asked for."""
     # The defaults stand here and not in the parser: a subcommand's own would undo what stood before its name.
     return build().parse_args(arguments, argparse.Namespace(config=None, json=False, quiet=False, debug=False))
 
@@ -92,7 +118,7 @@ def build() -> argparse.ArgumentParser:
     options.add_argument("--json", action="store_true", help="results, and errors, as JSON")
     options.add_argument("--quiet", "-q", action="store_true", help="no talk, errors only")
     options.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser = argparse.ArgumentParser(
+    parser = Grammar(
         prog="freehold",
         description="One self-hosted door to every AI model, one's own models behind it, "
         "and a ledger that nothing leaves without.",
