@@ -7,6 +7,7 @@ commit is shared by all callers that came meanwhile, and nobody waits for a time
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,14 @@ from freehold.ledger.careful import append_carefully
 from freehold.ledger.entry import Entry, pack
 from freehold.ledger.seal import seal
 from freehold.ledger.spool import Record, Spool
-from freehold.store import CONFLICT, VALUE, Store
+from freehold.store import CONFLICT, PATIENCE, VALUE, Store
+
+log = logging.getLogger("freehold.ledger")
 
 State = Literal["ok", "refusing", "spooling"]
 
 FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0  # seconds between tries while the store is away
+BEAT = 1.0  # seconds between looks whether the store is there, so that readiness is known while nobody calls
 CHUNK = 500  # entries of one careful transaction
 PROBE = ("UPDATE meta SET value = value + 1 WHERE name = 'probe'", [()])
 
@@ -79,7 +83,9 @@ class Ledger:
             self._spool = Spool(Path(spool_path))
             if self._spool.size:
                 self.state = "spooling"
+        self._away: StoreError | None = None
         self._pump = self._loop.create_task(self._run(), name="ledger")
+        self._beat = self._loop.create_task(self._look(), name="ledger-beat") if self._spool is None else None
 
     # -- the way in -------------------------------------------------------------------------------------------------
 
@@ -179,6 +185,8 @@ class Ledger:
         try:
             await self._pump
         finally:
+            if self._beat is not None:
+                self._beat.cancel()
             if self._spool is not None:
                 self._spool.close()
 
@@ -251,13 +259,14 @@ class Ledger:
 
     async def _commit(self, group: list[_Item]) -> StoreError | None:
         """Write one group, by the straight way or another; return why callers had to be refused, if so."""
+        away, self._away = self._away, None
         if not group:
-            return None
+            return await self._refuse([], away) if away is not None else None
         try:
             await self._append(group)
         except StoreError as e:
             if self._spool is not None:
-                return await self._through_spool(group)
+                return await self._through_spool(group, e)
             return await self._refuse(group, e)
         for _, future, _ in group:
             if future is not None and not future.done():
@@ -286,10 +295,26 @@ class Ledger:
 
     # -- while the store is away ------------------------------------------------------------------------------------
 
+    async def _look(self) -> None:
+        """Find out while nobody calls that the store is not there. A slow answer says nothing: reports may be busy."""
+        while not self._closing:
+            await asyncio.sleep(BEAT)
+            if self.state == "ok":
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await self._store.generation()
+                except StoreError as e:
+                    if e.code != "store_slow":
+                        self._away = e
+                        self._ring()
+                except TimeoutError:
+                    pass
+
     async def _refuse(self, group: list[_Item], error: StoreError) -> StoreError:
         """Refuse calls until the store takes writes again. Outcomes (and in `batched` intents too: their calls are on
         their way) are held; an intent that was refused may have been written all the same, so it is in doubt."""
         self.state, self._error = "refusing", error
+        _log("calls are refused: the ledger takes no entries", error)
         first = error
         held: list[_Item] = []
         pause = FIRST_PAUSE
@@ -304,6 +329,8 @@ class Ledger:
             try:
                 await self._append_carefully(_records(held))
             except StoreError as e:
+                if e.code != error.code:
+                    _log("calls are still refused", e)
                 error = self._error = e
                 if self._closing:
                     raise StoreError(
@@ -313,6 +340,7 @@ class Ledger:
                 pause = min(pause * 2, LAST_PAUSE)
                 continue
             self.state, self._error = "ok", None
+            log.info("calls are taken again: the store is back", extra={"held_entries": len(held)})
             return first
 
     def _sort_out(self, group: list[_Item], error: StoreError) -> list[_Item]:
@@ -340,10 +368,12 @@ class Ledger:
         while not self._closing and (left := until - self._loop.time()) > 0:
             await self._sleep(left)
 
-    async def _through_spool(self, group: list[_Item]) -> StoreError | None:
+    async def _through_spool(self, group: list[_Item], why: StoreError | None = None) -> StoreError | None:
         """Take entries to the spool until the store has all of them. When the spool fails too, refuse."""
         assert self._spool is not None
         self.state = "spooling"
+        if why is not None:
+            _log("entries go to the spool", why, spool=str(self._spool.path))
         attempt: asyncio.Task[None] | None = None
         pause, due = FIRST_PAUSE, self._loop.time()
         try:
@@ -371,6 +401,7 @@ class Ledger:
                 if attempt is None and self._spool.done >= self._spool.size:
                     await asyncio.to_thread(self._spool.clear)
                     self.state = "ok"
+                    log.info("the spool is in the ledger: the store is back", extra={"spool": str(self._spool.path)})
                     return None
                 if attempt is None and (self._closing or self._loop.time() >= due):
                     attempt = self._loop.create_task(self._carry_over())
@@ -406,6 +437,10 @@ async def replay(store: Store, path: Path) -> int:
         return count
     finally:
         spool.close()
+
+
+def _log(event: str, error: StoreError, **more: str) -> None:
+    log.error(event, extra={"why": error.message, "code": error.code, "hint": error.hint, **more})
 
 
 def _records(group: Sequence[_Item]) -> list[Record]:

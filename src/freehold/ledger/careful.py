@@ -18,13 +18,13 @@ Once = tuple[str, int, int]
 
 async def append_carefully(
     store: Store, entries: Sequence[Entry], doubtful: Sequence[Entry] = (), *, error: str = "not_sent",
-    also: Sequence[Step] = (),
+    currency: str = "", also: Sequence[Step] = (),
 ) -> int:  # fmt: skip
     """Append those of `entries` that are not there yet, and close those of the `doubtful` intents that are there but
     have no outcome with an outcome that says `error`. Return how many intents were closed. Raises StoreError.
 
     Under `error="not_sent"` a closed intent costs nothing; under any other it costs what it had reserved, marked as
-    estimated, as nobody knows how far it came.
+    estimated, as nobody knows how far it came: in the intent's currency, or `currency` when it names none.
     """
     calls = sorted({entry.call for entry in (*entries, *doubtful)})
     closed = 0
@@ -34,7 +34,7 @@ async def append_carefully(
         known: dict[Once, bytes] = {(call, attempt, kind): data for call, attempt, kind, data in head.found}
         rows = list(_missing(entries, known))
         before = len(rows)
-        rows.extend(_closing(doubtful, known, error))
+        rows.extend(_closing(doubtful, known, error, currency))
         closed = len(rows) - before
         return list(seal(rows)(head))
 
@@ -60,20 +60,25 @@ def _missing(entries: Iterable[Entry], known: dict[Once, bytes]) -> Iterable[tup
         yield row
 
 
-def _closing(doubtful: Iterable[Entry], known: dict[Once, bytes], error: str) -> Iterable[tuple[Any, ...]]:
+def _closing(
+    doubtful: Iterable[Entry], known: dict[Once, bytes], error: str, currency: str
+) -> Iterable[tuple[Any, ...]]:
     for intent in doubtful:
         once = (intent.call, intent.attempt, OUTCOME)
         if (intent.call, intent.attempt, INTENT) in known and once not in known:
-            row = pack(clean(closing(intent, error)))
+            row = pack(clean(closing(intent, error, currency)))
             known[once] = row[0]
             yield row
 
 
-def closing(intent: Entry, error: str) -> Entry:
+def closing(intent: Entry, error: str, currency: str = "") -> Entry:
     """Return the outcome of an intent whose own outcome will not come."""
     unknown = error != "not_sent"
+    cost = intent.reserved if unknown else 0
+    # Money always says its currency; nothing is in none, as with a model that has no price.
+    named = intent.currency or (currency if cost else "")
     return msgspec.structs.replace(
-        intent, kind="outcome", at=now_ns(), error=error, cost=intent.reserved if unknown else 0, estimated=unknown
+        intent, kind="outcome", at=now_ns(), error=error, cost=cost, currency=named, estimated=unknown
     )
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from freehold.core.clock import now_ns
 from freehold.ledger.careful import append_carefully
 from freehold.ledger.entry import INTENT, OUTCOME, Entry, decode
+from freehold.ledger.seal import NOTE_REACHED, REACHED
 from freehold.store import Row, Store
+
+log = logging.getLogger("freehold.ledger")
 
 PAGE = 500
 
@@ -23,16 +28,23 @@ async def open_intents(store: Store) -> list[Entry]:
     return [decode(data) for (data,) in await store.fetch(f"SELECT i.data {OPEN} ORDER BY i.seq")]
 
 
-async def recover(store: Store, older_than_ns: int = 0, *, now: int | None = None) -> int:
+async def recover(store: Store, older_than_ns: int = 0, *, now: int | None = None, currency: str = "USD") -> int:
     """Close each intent without an outcome that is at least `older_than_ns` old; return how many were closed.
 
     The outcome says `interrupted` and costs what the intent had reserved, marked as estimated: nobody knows how far the
     call came, and a budget must not be passed by killing us. Idempotent; several processes may run it at once, and an
     outcome that arrives later all the same is put on record as an admin entry. While other processes serve calls,
-    `older_than_ns` has to be more than the longest call may last; replay spools first. Raises StoreError.
+    `older_than_ns` has to be more than the longest call may last; replay spools first. `currency` is the one that
+    budgets are counted in, and so reservations of intents that name none. Raises StoreError.
     """
     until = (now_ns() if now is None else now) - older_than_ns
+    reached = int((await store.fetch(REACHED))[0][0])
     head = int((await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry"))[0][0])
+    if head < reached:
+        log.error(
+            "the end of the ledger was cut off",
+            extra={"entries": head, "reached": reached, "hint": "restore the store from a backup"},
+        )
     closed, after = 0, 0
     while True:
         rows: list[Row] = await store.fetch(
@@ -41,6 +53,8 @@ async def recover(store: Store, older_than_ns: int = 0, *, now: int | None = Non
         if not rows:
             break
         after = int(rows[-1][0])
-        closed += await append_carefully(store, (), [decode(data) for _, data in rows], error="interrupted")
-    await store.write((CLOSED_TO, [(head, head)]))
+        closed += await append_carefully(
+            store, (), [decode(data) for _, data in rows], error="interrupted", currency=currency
+        )
+    await store.write((CLOSED_TO, [(head, head)]), (NOTE_REACHED, [(max(head, reached),)]))
     return closed

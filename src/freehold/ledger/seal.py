@@ -1,7 +1,8 @@
 """The hash chain over canonical bytes: making it, and proving it. Refuses to know how entries come about.
 
 hash(n) = SHA-256(hash(n-1) || canonical bytes of n), hash(0) = 32 zero bytes. Whoever can rewrite the whole store can
-also rewrite the whole chain: note a head elsewhere (`verify` prints it) and have it expected later.
+also rewrite the whole chain: note a head elsewhere (`verify` prints it) and have it expected later. Short of that, the
+store notes from time to time how far its ledger reached, so that an end that was cut off is missed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from freehold.ledger.entry import COLUMNS, columns, decode
 from freehold.store import Build, Head, Row, Store
 
 PAGE = 2000
+REACHED = "SELECT COALESCE(MAX(value), 0) FROM meta WHERE name IN ('reached', 'closed', 'spent')"
+NOTE_REACHED = """INSERT INTO meta(name, value) VALUES ('reached', ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value < excluded.value"""
 
 
 def seal(packed: Sequence[tuple[Any, ...]]) -> Build:
@@ -66,8 +70,10 @@ class Verdict(msgspec.Struct, frozen=True):
 class Verifier:
     """Takes rows (seq, hash, data, *COLUMNS) in order of seq and says what is wrong with them first."""
 
-    def __init__(self, expect: Iterable[Mark] = ()) -> None:
+    def __init__(self, expect: Iterable[Mark] = (), reached: int = 0) -> None:
+        """`reached` is a number that the ledger is known to have come to, without its hash."""
         self._expect = {mark.seq: mark.hash for mark in expect}
+        self._reached = reached
         self._seq = 0
         self._hash = bytes(32)
         self._fault = ""
@@ -90,6 +96,9 @@ class Verifier:
                     return Verdict(self._seq, self._hash, "entry 0 has no such hash", 0)
                 if seq > self._seq:
                     return Verdict(self._seq, self._hash, f"the ledger ends before the noted entry {seq}", seq)
+            if self._seq < self._reached:
+                fault = f"the ledger ends here, but it reached entry {self._reached} once: its end was cut off"
+                return Verdict(self._seq, self._hash, fault, self._seq + 1)
         return Verdict(self._seq, self._hash, self._fault, self._at)
 
     def _check(self, row: Row) -> str:
@@ -118,8 +127,9 @@ async def verify(
     store: Store, expect: Iterable[Mark] = (), progress: Callable[[int, int], None] | None = None
 ) -> Verdict:
     """Prove the whole ledger from its first entry; `progress` is told entries done and in all. Raises StoreError."""
+    reached = int((await store.fetch(REACHED))[0][0])  # first, as others may be adding entries
     total = int((await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry"))[0][0])
-    verifier = Verifier(expect)
+    verifier = Verifier(expect, reached)
     after = None
     while True:
         where = "" if after is None else f"WHERE seq > {after}"

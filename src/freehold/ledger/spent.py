@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from freehold.ledger.entry import OUTCOME, decode
 from freehold.ledger.recover import open_intents
+from freehold.ledger.seal import NOTE_REACHED
 from freehold.store import Store
 
 DAY = 86_400_000_000_000  # ns
@@ -29,6 +30,8 @@ ROLL = (
     ),
     ("UPDATE meta SET value = ? WHERE name = 'spent' AND value < ?",),
 )
+
+AFRESH = (("DELETE FROM spent", [()]), ("UPDATE meta SET value = 0 WHERE name = 'spent'", [()]))
 
 
 class DayUse(NamedTuple):
@@ -56,8 +59,11 @@ class Use(NamedTuple):
 
 async def roll(store: Store) -> None:
     """Bring the sums by key and UTC day up to date: costs what is new since the last time. Raises StoreError."""
-    head = int((await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry"))[0][0])
     done = int((await store.fetch("SELECT value FROM meta WHERE name = 'spent'"))[0][0])
+    head = int((await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry"))[0][0])
+    if done > head:  # the end was cut off: what comes next would count as summed already
+        await store.write((NOTE_REACHED, [(done,)]), *AFRESH)
+        done = 0
     while done < head:
         done = min(done + STRIDE, head)
         await store.write(ROLL[0], (ROLL[1][0], [(done,)]), (ROLL[2][0], [(done, done)]))

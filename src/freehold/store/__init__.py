@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from freehold.store.base import CONFLICT, VALUE, Build, Head, Row, Step, Store
+from freehold.store.base import CONFLICT, PATIENCE, VALUE, Build, Head, Row, Step, Store
 from freehold.store.by_url import open_store
 
 open = open_store  # the seam's name: `await store.open(url, durable=True)`
 
-__all__ = ["CONFLICT", "VALUE", "Build", "Head", "Row", "Step", "Store", "open", "open_store"]
+__all__ = ["CONFLICT", "PATIENCE", "VALUE", "Build", "Head", "Row", "Step", "Store", "open", "open_store"]

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from freehold.core.clock import now_ns
 from freehold.core.errors import StoreError
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 READERS = 2
 POLL = 0.05  # seconds between looks at the generation counter
+LOOK = 0.1  # seconds that a look at the file's place is good for
 WIDEST = 32  # rows of one INSERT: wider ones save little CPU and cost memory for the prepared statement
 REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs"})
 
@@ -36,7 +38,8 @@ HINTS = {
     "SQLITE_CANTOPEN": "the folder has to exist and be writable for this user",
     "SQLITE_CORRUPT": "the file is damaged: restore it from a backup, then run `freehold ledger verify`",
     "SQLITE_NOTADB": "the file is not a SQLite database: name another one in [store] url",
-    "SQLITE_IOERR": "the disk reports an error: see the system log",
+    "SQLITE_IOERR": "the disk reports an error (see the system log), or this process may not write a file so large "
+    "(ulimit -f)",
 }
 
 
@@ -65,6 +68,9 @@ class SQLite:
         self._turn: int | None = None
         self._heads: dict[str, Head] = {}
         self._alone = True
+        self._places: dict[str, tuple[int, int]] = {}  # device and inode of the files as we opened them
+        self._looked = 0.0
+        self._gone = ""
         self._thread = WorkThread("freehold-store-writer")
         self._readers = ThreadPoolExecutor(READERS, "freehold-store-reader")
         self._reading = threading.local()
@@ -145,7 +151,9 @@ class SQLite:
             if not os.path.exists(self.path):
                 # Made here so that it is never, not even for a moment, readable for others; WAL files inherit the mode.
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._places[self.path] = _place(self.path)
             self._migrate(self._writer())
+            self._look(0.0)
         except OSError as e:
             hint = "the folder has to exist and be writable for this user"
             raise StoreError(f"The store {self.path} cannot be made: {e.strerror}.", hint=hint) from e
@@ -160,22 +168,53 @@ class SQLite:
             self._turn = os.open(f"{self.path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._turn, fcntl.LOCK_EX)
         try:
+            self._look()
             return work()
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
+    def _look(self, good_for: float = LOOK) -> None:
+        """Raise StoreError once the file or its log is not where we opened it. Whoever has a file open does not notice
+        when it is deleted or another one put in its place: it would go on writing to what nobody will find again."""
+        now = time.monotonic()
+        if not self._gone:
+            if now - self._looked < good_for:
+                return
+            self._looked = now
+            for path, known in list(self._places.items()):
+                try:
+                    found = _place(path)
+                except FileNotFoundError:
+                    self._gone = f"{path} was deleted or moved away while it was in use"
+                    break
+                if found != known:
+                    self._gone = f"{path} was replaced by another file while it was in use"
+                    break
+        if self._gone:
+            raise StoreError(
+                f"{self._gone[0].upper()}{self._gone[1:]}.",
+                code="store_gone",
+                hint="stop Freehold, restore the store from a backup when it is lost, then start again",
+            )
+
     def _writer(self) -> sqlite3.Connection:
         if self._writing is None:
+            log = f"{self.path}-wal"
+            self._places.pop(log, None)  # the last connection to close folds it into the file; the next makes it anew
             self._writing = self._connect()
             self._enter_wal(self._writing)
+            self._writing.execute("SELECT 1 FROM sqlite_master").fetchone()  # from here on the log is there
+            self._places[log] = _place(log)
             # Erased bodies are overwritten, not just unlinked; entries are never deleted, so the ledger pays nothing.
             self._writing.execute("PRAGMA secure_delete=ON")
             self._writing.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
         return self._writing
 
     def _connect(self) -> sqlite3.Connection:
+        self._look(0.0)
         return sqlite3.connect(
-            self.path,
+            f"file://{quote(os.path.abspath(self.path))}?mode=rw",  # never makes a file
+            uri=True,
             timeout=self._patience * 0.8,  # less than the caller's patience: better to hear the reason than silence
             isolation_level=None,
             check_same_thread=False,
@@ -319,6 +358,7 @@ class SQLite:
     # -- on a reading thread ----------------------------------------------------------------------------------------
 
     def _fetch(self, sql: str, args: Sequence[Any]) -> list[Row]:
+        self._look()
         try:
             connection = getattr(self._reading, "connection", None)
             if connection is None:
@@ -357,7 +397,7 @@ class _Looker:
             (generation,) = self._db.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
             self._version = version
             return int(generation)
-        except sqlite3.Error:
+        except (sqlite3.Error, StoreError):
             self.close()
             return None
 
@@ -366,6 +406,11 @@ class _Looker:
             self._db.close()
             self._db = None
             self._version = -1
+
+
+def _place(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def refuse_remote(path: str, mounts: str = "/proc/self/mounts") -> None:
