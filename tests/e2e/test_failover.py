@@ -32,8 +32,9 @@ BEFORE = [
     "close",
     "close;how=rst",
     "html;code=502",
+    "html;code=200",
 ]
-BEFORE_FIRST_EVENT = ["cut;after=0", "cut;after=0;how=rst", "idle;after=0", "truncated;after=0"]
+BEFORE_FIRST_EVENT = ["error_event;after=0", "cut;after=0", "cut;after=0;how=rst", "idle;after=0", "truncated;after=0"]
 AFTER_FIRST_EVENT = [
     ("cut;after=3", "upstream_broken"),
     ("cut;after=3;how=rst", "upstream_broken"),
@@ -41,11 +42,13 @@ AFTER_FIRST_EVENT = [
     ("garbage_stream;after=3", "upstream_broken"),
     ("idle;after=3", "upstream_timeout"),
     ("no_done", "upstream_broken"),
+    ("error_event;after=3", "upstream_fault"),
 ]
-BROKEN_WHOLE = ["cut", "short", "truncated", "idle", "drip;every=300", "not_json"]
+BROKEN_WHOLE = ["cut", "short", "truncated", "idle", "drip;every=300", "not_json", "error_body"]
+ROUGH_ENDS = ["no_end", "bare_done"]
 ODD = ["odd", "odd;step=1", "odd;step=3"]
 STALE = "stale;after=3"
-ACTS = [*BEFORE, *BEFORE_FIRST_EVENT, *(act for act, _ in AFTER_FIRST_EVENT), *BROKEN_WHOLE, *ODD, STALE]
+ACTS = [*BEFORE, *BEFORE_FIRST_EVENT, *(act for act, _ in AFTER_FIRST_EVENT), *BROKEN_WHOLE, *ROUGH_ENDS, *ODD, STALE]
 
 
 def route(act: str) -> str:
@@ -114,6 +117,24 @@ async def test_a_whole_reply_that_breaks_off_is_never_passed_on(house: System, b
         got = await whole(client, route(failing))
     assert (got.status, got.text) == (200, "You said: hello")
     assert got.headers["x-freehold-deployment"] == "second"
+
+
+@pytest.mark.parametrize("ending", ROUGH_ENDS)
+async def test_a_stream_is_whole_once_its_end_was_announced(house: System, behind: Vendor, ending: str) -> None:
+    async with house.client() as client:
+        began = time.perf_counter()
+        got = await streamed(client, route(ending), "a b c")
+    assert (got.text, got.done, got.error) == ("You said: a b c", True, None)
+    assert got.headers["x-freehold-deployment"] != "second"
+    assert not house.outcomes("call = ?", got.call)[0]["error"]
+    assert time.perf_counter() - began < 5, "it waited for more than the formal end"
+
+
+async def test_an_error_in_a_stream_never_shows_the_vendors_key(house: System, behind: Vendor) -> None:
+    async with house.client() as client:
+        got = await streamed(client, route("error_event;after=3"), "hello from the middle of a stream")
+    assert got.error is not None and "The server had an error" in got.error["message"]
+    assert "sk-vendor-secret" not in str(got.error)
 
 
 @pytest.mark.parametrize("behaviour", ODD)

@@ -45,7 +45,7 @@ HTML = (
 )
 GARBAGE = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 this was never HTTP \xff\xfe\r\n\r\n"
 ERROR_EVENT = (
-    b'data: {"error":{"message":"The server had an error processing your request.","type":"server_error",'
+    b'data: {"error":{"message":"The server had an error: sk-vendor-secret-0123456789.","type":"server_error",'
     b'"param":null,"code":null}}\n\n'
 )
 

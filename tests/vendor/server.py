@@ -281,6 +281,8 @@ class _Connection(asyncio.Protocol):
             self._write(200, "application/json", body + b"left over", length=len(body))
         elif act.name == "not_json":
             self._write(200, "application/json", b'{"id": "chatcmpl-1", "choices": [')
+        elif act.name == "error_body":
+            self._write(200, "application/json", faults.ERROR_EVENT[6:-2])
         else:
             self._write(200, "application/json", body)
             if act.name == "stale":
@@ -292,7 +294,9 @@ class _Connection(asyncio.Protocol):
 
     async def _stream(self, events: list[bytes], act: Act) -> None:
         self._write(200, "text/event-stream; charset=utf-8", None)
-        if act.name != "no_done":
+        if act.name == "bare_done":
+            events.append(b"data: [DONE]")
+        elif act.name != "no_done":
             events.append(b"data: [DONE]\n\n")
         if act.name in ("odd", "drip"):
             return await self._odd(b"".join(events), act)
@@ -303,6 +307,8 @@ class _Connection(asyncio.Protocol):
             self._chunk(event)
             if every:
                 await asyncio.sleep(every)
+        if act.name == "no_end":
+            await asyncio.Event().wait()
         self.transport.write(b"0\r\n\r\n")
         if act.name == "stale":
             self.transport.close()

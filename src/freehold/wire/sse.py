@@ -31,7 +31,7 @@ class Event(NamedTuple):
 
 
 class _Failure(msgspec.Struct):
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Shape(msgspec.Struct):
@@ -209,7 +209,7 @@ def _is_error(payload: bytes) -> bool:
         found = msgspec.json.decode(payload, type=_Failure).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return found is not None and bytes(found) != b"null"
+    return bytes(found) != b"null"
 
 
 def _is_pure_usage(payload: bytes) -> bool:

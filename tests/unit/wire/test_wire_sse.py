@@ -118,3 +118,24 @@ def test_a_byte_order_mark_is_no_part_of_the_first_event() -> None:
     tap = EventTap()
     assert tap.feed(b"\xef\xbb\xbfdata: a\n\n") == b"\xef\xbb\xbfdata: a\n\n"
     assert tap.first_data == b"a"
+
+
+ERROR = b'data: {"error":{"message":"it broke"}}\n\n'
+
+
+@pytest.mark.parametrize("step", [1, 3, 1000])
+def test_an_event_that_is_an_error_is_kept_and_ends_what_is_let_through(step: int) -> None:
+    first = b'data: {"choices":[{"delta":{"content":"say \\"error\\": no"}}]}\n\n'
+    stream = first + ERROR + first + b"data: [DONE]\n\n"
+    tap = EventTap()
+    out = b"".join(tap.feed(stream[at : at + step]) for at in range(0, len(stream), step))
+    assert out == first + b"data: [DONE]\n\n"
+    assert tap.error_data == ERROR[6:-2]
+
+
+@pytest.mark.parametrize("data", [b'{"choices":[],"error":null}', b'{"choices":[{"error":{"code":1}}]}', b'"error"'])
+def test_other_events_that_speak_of_errors_pass(data: bytes) -> None:
+    tap = EventTap()
+    event = b"data: " + data + b"\n\n"
+    assert tap.feed(event) == event
+    assert tap.error_data is None

@@ -293,7 +293,7 @@ _pieces = msgspec.json.Decoder(list[dict[str, Raw]])
 class _Shape(Struct):
     choices: list[Raw] | None = None
     data: list[Raw] | None = None
-    error: Raw | None = None
+    error: Raw = Raw(b"null")
 
 
 _shape = msgspec.json.Decoder(_Shape)
@@ -305,7 +305,7 @@ def is_answer(body: bytes) -> bool:
         shape = _shape.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return shape.error is None and (shape.choices is not None or shape.data is not None)
+    return bytes(shape.error) == b"null" and (shape.choices is not None or shape.data is not None)
 
 
 class _Said(Struct):

@@ -151,3 +151,22 @@ def test_an_image_is_not_counted_by_its_bytes() -> None:
     body = {"model": "m", "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": content}]}
     call = openai.parse("chat", json.dumps(body).encode())
     assert 765 < openai.estimate_input(call) < 900
+
+
+@pytest.mark.parametrize(
+    ("body", "good"),
+    [
+        (b'{"choices": []}', True),
+        (b'{"object": "list", "data": [], "error": null}', True),
+        (b'{"error": {"message": "no"}}', False),
+        (b'{"choices": [], "error": {"message": "no"}}', False),
+        (b'{"choices": 1}', False),
+        (b'{"id": "x", "choices": [', False),
+        (b"<html></html>", False),
+        (b"", False),
+        (b"[" * 100_000, False),
+        (b"data: {}\n\n", False),
+    ],
+)
+def test_what_is_an_answer(body: bytes, good: bool) -> None:
+    assert openai.is_answer(body) is good
