@@ -253,7 +253,8 @@ async def test_a_ledger_is_sealed_summed_and_queried(store: Store, durability: s
     assert [entry.call for entry in found] == ["call_0004", "call_0007", "call_0010", "call_0013"]
     by_day = await totals(store, Query(), by=("day",))
     assert sorted(total.group[0] for total in by_day) == [f"1970-01-0{d}" for d in range(1, 6)]
-    assert all((t.requests, t.input, t.cost, t.errors, t.currency) == (10, 100, 3000, 1, "USD") for t in by_day)
+    assert all((t.calls, t.input, t.cost, t.failed_attempts, t.currency) == (10, 100, 3000, 1, "USD") for t in by_day)
+    assert all(t.failed_calls == 1 for t in by_day)
     (month,) = await totals(store, Query(failed=False), by=("month",))
     assert month.group == ("1970-01",) and month.attempts == 45
     uses = await usage_since(store)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from freehold.ledger.append import Ledger, replay
 from freehold.ledger.bodies import Body, Kept, erase
+from freehold.ledger.columns import told
 from freehold.ledger.entry import Entry
-from freehold.ledger.query import Query, Stored, Total, entries, totals
+from freehold.ledger.query import Query, Stored, Total, entries, known, totals
 from freehold.ledger.recover import recover
 from freehold.ledger.seal import Mark, Verdict, verify
 from freehold.ledger.spent import DayUse, Use, spent, usage_since
@@ -24,9 +25,11 @@ __all__ = [
     "Verdict",
     "entries",
     "erase",
+    "known",
     "recover",
     "replay",
     "spent",
+    "told",
     "totals",
     "usage_since",
     "verify",

@@ -1,6 +1,6 @@
 """Writes entries to files that others read: CSV, JSON lines, Parquet. Refuses to leave half a file behind.
 
-Columns are `seq`, `hash` (hexadecimal) and all fields of an Entry, in every format.
+Columns are those of `ledger.columns`, in every format: each names its unit.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, get_type_hints
+from typing import Any, BinaryIO, Literal, Protocol
 
 import msgspec
 
-from freehold.core.errors import ConfigError, StoreError
+from freehold.core.errors import BadRequest, ConfigError, StoreError
 from freehold.core.ids import new_id
-from freehold.ledger.entry import FIELDS, Entry
-from freehold.ledger.query import Query, Stored, count, entries
+from freehold.ledger.columns import COLUMNS, KINDS, told
+from freehold.ledger.query import Query, count, entries
 from freehold.store import Store
 
 Format = Literal["csv", "jsonl", "parquet"]
-COLUMNS = ("seq", "hash", *FIELDS)
+Told = dict[str, Any]
 CHUNK = 2000
 RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Writer(Protocol):
-    def write(self, rows: Sequence[Stored]) -> None: ...
+    def write(self, rows: Sequence[Told]) -> None: ...
     def end(self) -> None: ...
 
 
@@ -42,10 +42,9 @@ class CsvWriter:
         self._csv = csv.writer(self._text)
         self._csv.writerow(COLUMNS)
 
-    def write(self, rows: Sequence[Stored]) -> None:
+    def write(self, rows: Sequence[Told]) -> None:
         for row in rows:
-            values = msgspec.structs.astuple(row.entry)
-            self._csv.writerow([row.seq, row.hash.hex(), *map(_cell, values)])
+            self._csv.writerow([_cell(row[name]) for name in COLUMNS])
 
     def end(self) -> None:
         self._text.flush()
@@ -66,13 +65,8 @@ class JsonLinesWriter:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def write(self, rows: Sequence[Stored]) -> None:
-        lines = [
-            msgspec.json.encode(
-                {"seq": row.seq, "hash": row.hash.hex(), **{name: getattr(row.entry, name) for name in FIELDS}}
-            )
-            for row in rows
-        ]
+    def write(self, rows: Sequence[Told]) -> None:
+        lines = [msgspec.json.encode(row) for row in rows]
         self._file.write(b"\n".join(lines) + b"\n")
 
     def end(self) -> None:
@@ -90,23 +84,19 @@ class ParquetWriter:
             hint = "pip install 'freehold[parquet]', or export csv or jsonl"
             raise ConfigError("Parquet needs the pyarrow package.", hint=hint) from e
         self._arrow = pyarrow
-        kinds = {
+        kinds: dict[type, Any] = {
             int: pyarrow.int64(),
             float: pyarrow.float64(),
             bool: pyarrow.bool_(),
-            tuple[str, ...]: pyarrow.list_(pyarrow.string()),
+            tuple: pyarrow.list_(pyarrow.string()),
+            str: pyarrow.string(),
         }
-        fields = [("seq", pyarrow.int64()), ("hash", pyarrow.string())]
-        fields += [(name, kinds.get(kind, pyarrow.string())) for name, kind in get_type_hints(Entry).items()]
+        fields = [(name, kinds[KINDS.get(name, str)]) for name in COLUMNS]
         self._schema = pyarrow.schema(fields)
         self._writer = pyarrow.parquet.ParquetWriter(file, self._schema, compression="zstd")
 
-    def write(self, rows: Sequence[Stored]) -> None:
-        values = [(row.seq, row.hash.hex(), *msgspec.structs.astuple(row.entry)) for row in rows]
-        columns = [
-            self._arrow.array(column, type=field.type)
-            for column, field in zip(zip(*values, strict=True), self._schema, strict=True)
-        ]
+    def write(self, rows: Sequence[Told]) -> None:
+        columns = [self._arrow.array([row[field.name] for row in rows], type=field.type) for field in self._schema]
         self._writer.write_table(self._arrow.Table.from_arrays(columns, schema=self._schema))
 
     def end(self) -> None:
@@ -126,27 +116,29 @@ async def export(
     target: Path | str,
     form: Format,
     *,
+    names: Mapping[str, str] | None = None,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
     stdout: BinaryIO | None = None,
 ) -> int:
     """Write the entries that `query` finds to `target` ("-": to `stdout`); return how many there were.
 
-    The file appears under its name when it is whole. An existing one is replaced only with `force`. `progress` is told
-    entries done and in all. Raises ConfigError (the file exists, pyarrow is missing), StoreError (no space, no store).
+    The file appears under its name when it is whole. An existing one is replaced only with `force`. `names` says what
+    keys and teams are called, by id. `progress` is told entries done and in all. Raises BadRequest (the file exists),
+    ConfigError (pyarrow is missing), StoreError (no space, no store).
     """
     total = await count(store, query) if progress is not None else 0
     if query.limit is not None:
         total = min(total, query.limit)
     if str(target) == "-":
-        return await _stream(store, query, WRITERS[form](stdout or sys.stdout.buffer), progress, total)
+        return await _stream(store, query, WRITERS[form](stdout or sys.stdout.buffer), names or {}, progress, total)
     path = Path(target)
     if path.exists() and not force:
         raise _exists(path)
     part = path.with_name(f".{path.name}.{new_id('part')}")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            done = await _stream(store, query, WRITERS[form](file), progress, total)
+            done = await _stream(store, query, WRITERS[form](file), names or {}, progress, total)
             file.flush()
             await asyncio.to_thread(os.fsync, file.fileno())
         if force:
@@ -164,10 +156,15 @@ async def export(
 
 
 async def _stream(
-    store: Store, query: Query, writer: Writer, progress: Callable[[int, int], None] | None, total: int
+    store: Store,
+    query: Query,
+    writer: Writer,
+    names: Mapping[str, str],
+    progress: Callable[[int, int], None] | None,
+    total: int,
 ) -> int:
     done = 0
-    chunk: list[Stored] = []
+    chunk: list[Told] = []
 
     async def put() -> None:
         nonlocal done
@@ -177,7 +174,7 @@ async def _stream(
             progress(done, max(total, done))
 
     async for stored in entries(store, query):
-        chunk.append(stored)
+        chunk.append(told(stored, names))
         if len(chunk) == CHUNK:
             await put()
             chunk = []
@@ -187,5 +184,7 @@ async def _stream(
     return done
 
 
-def _exists(path: Path) -> ConfigError:
-    return ConfigError(f"{path} exists already.", hint="name another file, or add --force to replace it")
+def _exists(path: Path) -> BadRequest:
+    return BadRequest(
+        f"{path} exists already.", code="file_exists", hint="name another file, or add --force to replace it"
+    )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from freehold.core.errors import BadRequest
-from freehold.ledger.entry import NUMBERS, Entry, EntryKind, decode
+from freehold.ledger.entry import NUMBERS, OUTCOME, Entry, EntryKind, decode
 from freehold.ledger.spent import DAY
 from freehold.store import Row, Store
 
@@ -19,8 +19,11 @@ EQUAL = (
     "call", "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error",
     "currency",
 )  # fmt: skip
-GROUPS = ("key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error")
-"""What totals can be grouped by, beside "day" and "month"."""
+GROUPS = (
+    "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error", "day",
+    "month",
+)  # fmt: skip
+"""What totals can be grouped by; days and months in UTC."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,14 +67,19 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Total(msgspec.Struct, frozen=True):
-    """Sums over outcomes that have the same `group` values and currency. `requests` counts calls, `attempts` tries,
-    `errors` the tries that failed; tokens; `cost` in nano-units of `currency`."""
+    """Sums over outcomes that have the same `group` values and currency.
+
+    `calls` counts calls by their first attempt, `failed_calls` those whose last attempt failed: a call that another
+    deployment answered has not failed. `attempts` counts tries, `failed_attempts` the tries that failed. Tokens; `cost`
+    in nano-units of `currency`, and not known when that is empty.
+    """
 
     group: tuple[str | int, ...]
     currency: str
-    requests: int
+    calls: int
+    failed_calls: int
     attempts: int
-    errors: int
+    failed_attempts: int
     input: int
     output: int
     cached: int
@@ -155,26 +163,33 @@ async def count(store: Store, query: Query) -> int:
     return int((await store.fetch(f"SELECT COUNT(*) FROM entry WHERE {condition}", *args))[0][0])
 
 
+async def known(store: Store, field: Literal["call", "key"], value: str) -> bool:
+    """Return whether any entry is of this call or key. Raises StoreError."""
+    return bool(await store.fetch(f"SELECT 1 FROM entry WHERE {field} = ? LIMIT 1", value))
+
+
 async def totals(store: Store, query: Query, by: Sequence[str] = ()) -> list[Total]:
-    """Return sums over the outcomes, one for each combination of the `by` fields (GROUPS, "day", "month"; UTC) and
+    """Return sums over the outcomes, one for each combination of the `by` fields (GROUPS) and
     currency, the dearest first. Order, limit and offset of the query don't matter. Raises BadRequest, StoreError."""
     for name in by:
-        if name not in GROUPS and name not in ("day", "month"):
-            raise BadRequest(f"There is no grouping by {name!r}.", hint=f"one of {', '.join(GROUPS)}, day, month")
+        if name not in GROUPS:
+            raise BadRequest(f"There is no grouping by {name!r}.", hint=f"one of {', '.join(GROUPS)}")
     condition, args = where(msgspec.structs.replace(query, kinds=("outcome",)))
     spans = {"day": f"at / {DAY}", "month": f"at / {DAY}"}
     groups = [spans.get(name, name) for name in by] + ["currency"]
+    last = f"NOT EXISTS (SELECT 1 FROM entry n WHERE n.call = e.call AND n.kind = {OUTCOME} AND n.attempt > e.attempt)"
     rows = await store.fetch(
-        f"SELECT {', '.join(groups)}, SUM(CASE WHEN attempt = 0 THEN 1 ELSE 0 END), COUNT(*), "
+        f"SELECT {', '.join(groups)}, SUM(CASE WHEN attempt = 0 THEN 1 ELSE 0 END), "
+        f"SUM(CASE WHEN error <> '' AND {last} THEN 1 ELSE 0 END), COUNT(*), "
         "SUM(CASE WHEN error <> '' THEN 1 ELSE 0 END), SUM(input), SUM(output), SUM(cached), SUM(cost) "
-        f"FROM entry WHERE {condition} GROUP BY {', '.join(dict.fromkeys(groups))}",
+        f"FROM entry e WHERE {condition} GROUP BY {', '.join(dict.fromkeys(groups))}",
         *args,
     )
     sums: dict[tuple[Any, ...], list[int]] = {}
     width = len(groups)
     for row in rows:
         group = (*(_named(name, value) for name, value in zip(by, row[: width - 1], strict=True)), row[width - 1])
-        total = sums.setdefault(group, [0] * 7)
+        total = sums.setdefault(group, [0] * 8)
         for i, value in enumerate(row[width:]):
             total[i] += value
     found = [Total(group[:-1], group[-1], *total) for group, total in sums.items()]

@@ -13,6 +13,7 @@ from freehold.store import Row, Store
 log = logging.getLogger("freehold.ledger")
 
 PAGE = 500
+LATEST = 2**63 - 1
 
 # Everything up to meta `closed` has its outcome, so a look for open intents costs what is new, not the whole ledger.
 OPEN = f"""FROM entry i WHERE i.seq > (SELECT value FROM meta WHERE name = 'closed') AND i.kind = {INTENT}
@@ -37,7 +38,8 @@ async def recover(store: Store, older_than_ns: int = 0, *, now: int | None = Non
     `older_than_ns` has to be more than the longest call may last; replay spools first. `currency` is the one that
     budgets are counted in, and so reservations of intents that name none. Raises StoreError.
     """
-    until = (now_ns() if now is None else now) - older_than_ns
+    # Without an age all are closed, also those that a clock which was set back since says to be of the future.
+    until = (now_ns() if now is None else now) - older_than_ns if older_than_ns > 0 else LATEST
     reached = int((await store.fetch(REACHED))[0][0])
     head = int((await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry"))[0][0])
     if head < reached:

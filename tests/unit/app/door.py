@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 KEY = "fh-test"
@@ -30,6 +32,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.calls.append(body)
         if not self._known():
+            return
+        if body["model"] == "nobody":
+            self._json(404, {"error": {"message": "no model is called 'nobody'"}})
             return
         prompt = body["messages"][-1]["content"]
         usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -70,15 +75,26 @@ class Handler(BaseHTTPRequestHandler):
         """Keep stderr for what is tested."""
 
 
+class Quiet(ThreadingHTTPServer):
+    """Clients that do not trust us, or speak TLS to a door without it, are what some tests are about."""
+
+    def handle_error(self, *_: Any) -> None:
+        pass
+
+
 @contextmanager
-def open_door() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield the address and the list of bodies that were posted."""
+def open_door(certificate: Path | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the address and the list of bodies that were posted; over TLS with a file of certificate and key."""
     handler = type("Here", (Handler,), {"calls": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Quiet(("127.0.0.1", 0), handler) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", handler.calls
+            yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}", handler.calls
         finally:
             server.shutdown()
             thread.join()

@@ -107,6 +107,39 @@ def test_check_never_shows_a_secret(
     assert "sk-secret" not in out + err
 
 
+def test_check_shows_what_is_not_as_by_default(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0
+    settings = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    names = ("all-minilm-l6-v2", "smollm2-135m-instruct")
+    assert settings == [f"deployments.{name}.{key}" for name in names for key in ("kind", "model")] + ["store.url"]
+    (here / "freehold.toml").write_text("[server]\nworkers = 1\n")
+    assert main(["check"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^server\.workers +1 +file$", out, re.MULTILINE)
+    assert "server.listen" not in out
+    assert main(["check", "--all"]) == 0
+    assert re.search(r'^server\.listen +"127.0.0.1:8080" +default$', capsys.readouterr().out, re.MULTILINE)
+
+
+def test_check_builds_what_serve_builds(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (here / name).write_text("not PEM")
+    (here / "freehold.toml").write_text('[server]\ntls = { cert = "cert.pem", key = "key.pem" }\n')
+    for command in ("check", "serve", "doctor"):
+        assert main([command]) == (1 if command == "doctor" else 3)
+        out, err = capsys.readouterr()
+        assert "server.tls: The certificate" in out + err
+        assert "PEM files that belong together" in out + err
+
+
+def test_doctor_has_a_line_for_each_problem(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "freehold.toml").write_text("[server]\nlisen = 1\nworkers = 0\n")
+    assert main(["doctor"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("configuration")]
+    assert [line.split()[2] for line in lines] == ["server.lisen:", "server.workers:"]
+    assert max(map(len, lines)) < 200
+
+
 def test_keys_from_making_to_ending(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "create", "ci", "--limit", "requests=5/minute", "--expires", "90d", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
@@ -133,7 +166,7 @@ def test_the_secret_alone_goes_to_stdout(here: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_key_is_made_for_routes_that_exist(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["keys", "create", "ci", "--route", "smollm2-135m-instrct"]) == 3
+    assert main(["keys", "create", "ci", "--route", "smollm2-135m-instrct"]) == 1
     assert "did you mean `smollm2-135m-instruct`?" in capsys.readouterr().err
 
 
@@ -155,7 +188,8 @@ def test_teams(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert team["limits"] == ["budget=20.00 USD/month"]
     assert team["disabled"] is not None
     assert main(["teams", "set", "red", "--enable", "--no-limits"]) == 0
-    assert main(["teams", "set", "red"]) == 1
+    assert main(["teams", "set", "red"]) == 2
+    assert main(["teams", "set", "red", "--limit", "foo"]) == 2
     assert main(["teams", "set", "blue", "--enable"]) == 1
 
 

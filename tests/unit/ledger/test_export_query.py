@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freehold import store as stores
-from freehold.core.errors import BadRequest, ConfigError, StoreError
+from freehold.core.errors import BadRequest, StoreError
 from freehold.ledger import Entry, Ledger, Query, entries, erase, totals
+from freehold.ledger.columns import COLUMNS
 from freehold.ledger.entry import FIELDS
-from freehold.ledger.export import COLUMNS, export
+from freehold.ledger.export import export
 from freehold.ledger.query import count
 from freehold.store import Store
 
@@ -113,7 +114,10 @@ async def test_totals_by_maker_keep_currencies_apart(store: Store) -> None:
             sum(e.cost for e in same),
             sum(e.input for e in same),
         )
-        assert total.requests == sum(e.attempt == 0 for e in same) and total.errors == sum(bool(e.error) for e in same)
+        assert total.calls == sum(e.attempt == 0 for e in same)
+        assert total.failed_attempts == sum(bool(e.error) for e in same)
+        ends = {e.call: e.attempt for e in ALL if e.kind == "outcome"}
+        assert total.failed_calls == sum(bool(e.error) and ends[e.call] == e.attempt for e in same)
         assert total.group[1] == "1970-01-01"
     assert sum(total.attempts for total in found) == len(plain(Query()))
     with pytest.raises(BadRequest):
@@ -133,7 +137,7 @@ async def test_csv_holds_every_field_and_no_formula(store: Store, tmp_path: Path
     assert await export(store, EVERY, target, "csv", progress=lambda a, b: told.append((a, b))) == 60
     with target.open(newline="") as file:
         lines = list(csv.DictReader(file))
-    assert tuple(lines[0]) == COLUMNS == ("seq", "hash", *FIELDS)
+    assert tuple(lines[0]) == COLUMNS and len(COLUMNS) == len(FIELDS) + 6
     assert [line["call"] for line in lines] == [e.call for e in ALL] and told[-1] == (60, 60)
     assert lines[0]["session"] == "'=1+1" and lines[0]["user"] == "'-x" and lines[1]["dropped"] == "a b"
     assert len(lines[0]["hash"]) == 64 and target.stat().st_mode & 0o777 == 0o600
@@ -146,7 +150,7 @@ async def test_json_lines_and_parquet_agree_with_the_entries(store: Store, tmp_p
     await export(store, EVERY, tmp_path / "out.parquet", "parquet")
     table = parquet.read_table(tmp_path / "out.parquet").to_pylist()
     assert table == lines and len(lines) == 60
-    assert [line["cost"] for line in lines] == [e.cost for e in ALL] and lines[1]["dropped"] == ["a", "b"]
+    assert [line["cost_nano"] for line in lines] == [e.cost for e in ALL] and lines[1]["dropped"] == ["a", "b"]
     await export(store, Query(key="nobody"), tmp_path / "empty.parquet", "parquet")
     assert parquet.read_table(tmp_path / "empty.parquet").num_rows == 0
 
@@ -157,7 +161,7 @@ async def test_a_file_is_whole_or_absent_and_never_replaced_unasked(store: Store
         await export(store, EVERY, target, "csv")
     target.parent.mkdir()
     target.write_text("mine")
-    with pytest.raises(ConfigError, match="exists"):
+    with pytest.raises(BadRequest, match="exists"):
         await export(store, EVERY, target, "csv")
     assert target.read_text() == "mine"
     await export(store, EVERY, target, "csv", force=True)

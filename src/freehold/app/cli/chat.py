@@ -8,10 +8,14 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from freehold.app.cli import arguments
+
 if TYPE_CHECKING:
+    import ssl
     from http.client import HTTPConnection, HTTPResponse
 
     from freehold.app.cli.parser import Commands, Context
+    from freehold.core.errors import FreeholdError
 
 
 def register(commands: Commands) -> None:
@@ -24,12 +28,14 @@ def register(commands: Commands) -> None:
     parser.add_argument("--model", "-m", help="route or deployment (default: the first chat model)")
     parser.add_argument("--system", "-s", help="system message")
     parser.add_argument("--url", help="the door (default: FREEHOLD_URL, then [server] listen)")
-    parser.add_argument("--max-tokens", type=int, help="longest answer, tokens")
+    parser.add_argument("--ca", metavar="FILE", help="PEM file with the certificate authority of the door to trust")
+    parser.add_argument("--max-tokens", type=arguments.positive, help="longest answer, tokens")
 
 
 def chat(context: Context) -> int:
     args = context.args
-    door = Door(_url(context), _key(context), _ca(context))
+    url = _url(context)
+    door = Door(url, _key(context), _ca(context, url))
     model = args.model or door.first_model()
     messages: list[dict[str, str]] = [{"role": "system", "content": args.system}] if args.system else []
     prompt = " ".join(args.prompt)
@@ -104,25 +110,23 @@ class Door:
         return self._send("POST", path, json.dumps(body).encode())
 
     def _send(self, method: str, path: str, body: bytes | None) -> HTTPResponse:
-        from freehold.core.errors import ConnectFailed, UpstreamRejected
+        import ssl
+
+        from freehold.core.errors import ConnectFailed
 
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         connection = self._connection()
         try:
             connection.request(method, self._path(path), body, headers)
             response = connection.getresponse()
+        except ssl.SSLError as e:
+            raise _untrusted(self.url, e) from e
         except OSError as e:
             raise ConnectFailed(
                 f"{self.url} does not answer: {e}", hint="start it with `freehold up` or `freehold serve`"
             ) from e
         if response.status != 200:
-            said = response.read()
-            try:
-                message = json.loads(said)["error"]["message"]
-            except (ValueError, KeyError, TypeError):
-                message = said[:200].decode("utf-8", "replace")
-            hint = "set FREEHOLD_KEY to a key of `freehold keys create`" if response.status == 401 else ""
-            raise UpstreamRejected(f"the door says {response.status}: {message}", hint=hint)
+            raise _refused(response.status, response.read())
         return response
 
     def _path(self, path: str) -> str:
@@ -135,12 +139,47 @@ class Door:
         import ssl
         from urllib.parse import urlsplit
 
+        from freehold.core.errors import ConfigError
+
         parts = urlsplit(self.url)
         if parts.scheme == "https":
-            return http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, timeout=600, context=ssl.create_default_context(cafile=self._ca)
-            )
+            try:
+                trust = ssl.create_default_context(cafile=self._ca)
+            except ssl.SSLError as e:
+                raise ConfigError(f"{self._ca} holds no certificate", hint="name a PEM file") from e
+            return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=600, context=trust)
         return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=600)
+
+
+def _untrusted(url: str, error: ssl.SSLError) -> FreeholdError:
+    """Return what is wrong with the door's certificate, or with speaking TLS to it."""
+    import ssl
+
+    from freehold.core.errors import ConnectFailed
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConnectFailed(
+            f"the certificate of {url} is not trusted: {error.verify_message}",
+            hint="name the file of its authority, or the certificate itself when it is self-signed: --ca cert.pem",
+        )
+    return ConnectFailed(f"{url} does not speak TLS: {error.reason}", hint="write http:// if it has no certificate")
+
+
+def _refused(status: int, body: bytes) -> FreeholdError:
+    """Return what the door said. What is wrong with the call itself is the caller's; a busy or failing door is not."""
+    from freehold.core.errors import NotFound, Refused, Unauthenticated, UpstreamRejected
+
+    try:
+        said = json.loads(body)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        said = body[:200].decode("utf-8", "replace")
+    message = f"the door says {status}: {said}"
+    if status == 401:
+        return Unauthenticated(message, hint="set FREEHOLD_KEY to a key of `freehold keys create`")
+    if status == 404:
+        return NotFound(message, hint="leave --model out to take the first model, or see GET /v1/models")
+    kind = Refused if status < 500 and status != 429 else UpstreamRejected
+    return kind(message, status=status, hint="`freehold status` says how the engines are" if status >= 500 else "")
 
 
 def events(response: HTTPResponse) -> Iterator[dict[str, Any]]:
@@ -185,8 +224,17 @@ def _key(context: Context) -> str:
     return key.strip()
 
 
-def _ca(context: Context) -> str | None:
-    if context.args.url or context.environment.get("FREEHOLD_URL"):
+def _ca(context: Context, url: str) -> str | None:
+    """Return the file with the authority to trust. Raises NotFound when --ca names none."""
+    import os
+
+    if context.args.ca is not None:
+        if not os.path.isfile(context.args.ca):
+            from freehold.core.errors import NotFound
+
+            raise NotFound(f"there is no file {context.args.ca}", hint="name the PEM file of the door's certificate")
+        return str(context.args.ca)
+    if context.args.url or context.environment.get("FREEHOLD_URL") or not url.startswith("https:"):
         return None
     tls = context.config.server.tls
     return str(tls.cert) if tls is not None else None

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from freehold.app.cli import arguments
+
 if TYPE_CHECKING:
-    from freehold.access import Key
+    from freehold.access import Key, Limit, Team
     from freehold.app.cli.parser import Commands, Context
+    from freehold.ledger import DayUse
     from freehold.store import Store
 
 
 def register(commands: Commands) -> None:
     group = commands.group("keys", "who may call")
     create_ = group.add("create", create, "make a key and show it, this once")
-    create_.add_argument("name", help="what to call it")
+    create_.add_argument("name", type=arguments.name, help="what to call it")
     create_.add_argument("--team", help="team that it belongs to, by name or id")
     create_.add_argument("--route", action="append", metavar="NAME", help="route that it may call; repeat for several")
-    create_.add_argument("--expires", metavar="WHEN", help="90d, 12h, 2027-01-31 or a time in ISO 8601")
     create_.add_argument(
-        "--limit", action="append", metavar="LIMIT", help='requests=60/minute, tokens=100k/day, "budget=5.00 USD/month"'
+        "--expires", type=arguments.expiry, metavar="WHEN", help="90d, 12h, 2027-01-31 or a time in ISO 8601"
+    )
+    create_.add_argument(
+        "--limit",
+        action="append",
+        type=arguments.limit,
+        metavar="LIMIT",
+        help='requests=60/minute, tokens=100k/day, "budget=5.00 USD/month"',
     )
     create_.add_argument("--note", default="", help="for whom or what it is")
-    list_ = group.add("list", list_keys, "show all keys, without their secrets")
+    list_ = group.add(
+        "list",
+        list_keys,
+        "show all keys, without their secrets",
+        "What was used of a limit is as the ledger knows it, which is not by the minute. For a team's: `teams list`.",
+    )
     list_.add_argument("--all", action="store_true", help="revoked ones too")
     revoke_ = group.add("revoke", revoke, "end a key at once")
     revoke_.add_argument("key", help="its name, id or the beginning of its secret")
@@ -30,18 +44,15 @@ def register(commands: Commands) -> None:
 def create(context: Context) -> int:
     from freehold import access
     from freehold.app.cli.stored import record, run
-    from freehold.app.load import check_routes_exist
-    from freehold.core.clock import now_ns
 
     args = context.args
     config = context.config
-    check_routes_exist(config, args.route or ())
+    _check_routes(context)
     limits = args.limit if args.limit is not None else config.access.default_limits
-    expires = access.expiry(args.expires, now_ns()) if args.expires else None
 
     async def work(store: Store) -> tuple[Key, str]:
         made = await access.create(
-            store, args.name, team=args.team, routes=args.route, expires=expires, limits=limits, note=args.note
+            store, args.name, team=args.team, routes=args.route, expires=args.expires, limits=limits, note=args.note
         )
         await record(store, "key.create", key=made[0].id, name=args.name)
         return made
@@ -55,15 +66,70 @@ def create(context: Context) -> int:
     return 0
 
 
+def _check_routes(context: Context) -> None:
+    """Raise NotFound for a route that is none: a name given is unknown, and no file is wrong."""
+    from freehold.app.load import check_routes_exist
+    from freehold.core.errors import ConfigError, NotFound
+
+    try:
+        check_routes_exist(context.config, context.args.route or ())
+    except ConfigError as e:
+        raise NotFound(e.message, hint=e.hint) from e
+
+
 def list_keys(context: Context) -> int:
     from freehold import access
     from freehold.app.cli.stored import run
+    from freehold.ledger import usage_since
 
-    keys = run(context.kept, access.list_keys)
-    rows = [{"id": k.id, "name": k.name, **_facts(k)} for k in keys if k.revoked_at is None or context.args.all]
-    columns = ["name", "prefix", "team", "routes", "limits", "expires", "id"]
+    async def work(store: Store) -> tuple[list[Key], list[Team], list[DayUse]]:
+        return await access.list_keys(store), await access.list_teams(store), await usage_since(store)
+
+    keys, teams, uses = run(context.kept, work)
+    names = {team.id: team.name for team in teams}
+    rows = []
+    for key in keys:
+        if key.revoked_at is None or context.args.all:
+            row = {"id": key.id, "name": key.name, **_facts(key), "team_name": names.get(key.team or "")}
+            row |= {"used": used_up(key.limits, uses), "last_used": _last([u.at for u in uses if u.key == key.id])}
+            rows.append(row if context.talk.json else row | _for_people(row))
+    columns = ["name", "prefix", "team", "routes", "limits", "created", "last used", "expires", "id"]
     context.talk.rows(rows, columns + (["revoked"] if context.args.all else []), "no keys; `freehold keys create NAME`")
     return 0
+
+
+def used_up(limits: tuple[Limit, ...], uses: list[DayUse]) -> list[dict[str, Any]]:
+    """Return what the ledger knows to be used of each limit. A minute's use it does not know: only the server does."""
+    from freehold.app.upkeep import used
+    from freehold.core.clock import now_ns
+
+    rows: list[dict[str, Any]] = []
+    for limit in limits:
+        row: dict[str, Any] = {"limit": limit.describe(), "amount": limit.amount, "used": None, "said": None}
+        if limit.window != "minute":
+            spent = used(limit, uses, now_ns())
+            row |= {"used": spent, "said": limit.say(spent)}
+        unit = {"money": f"nano {limit.currency}"}.get(limit.measure, limit.measure)
+        rows.append(row | {"unit": unit})
+    return rows
+
+
+def limits_for_people(rows: list[dict[str, Any]]) -> list[str]:
+    """Return limits and what is used of them, e.g. "budget=5.00 USD/month (0.12 USD used)"."""
+    return [row["limit"] + (f" ({row['said']} used)" if row["said"] is not None else "") for row in rows]
+
+
+def _for_people(row: dict[str, Any]) -> dict[str, Any]:
+    day = {name: (row[name] or "")[:10] or None for name in ("created", "expires", "revoked")}
+    names = {"team": row["team_name"] or row["team"], "last used": row["last_used"] or "never"}
+    return {**day, **names, "limits": limits_for_people(row["used"])}
+
+
+def _last(days: list[int]) -> str | None:
+    """Return the latest of some days (ns), as 2027-01-31."""
+    from freehold.core.clock import iso
+
+    return iso(max(days))[:10] if days else None
 
 
 def revoke(context: Context) -> int:
