@@ -47,6 +47,7 @@ _WORDS = {
     "object": "a table",
     "dict": "a table",
     "int | decimal": "a number",
+    "str | array": "text or a list",
 }
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -280,12 +281,24 @@ def quantity(text: str, unit: str) -> float:
 
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:
-    """Return "did you mean ...?" or the list of what is known."""
+    """Return "did you mean ...?", or what is known as far as it is a list that one reads."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+    if close and difflib.SequenceMatcher(None, word, close[0]).ratio() >= _SURE:
+        close = close[:1]
     if close:
-        return f"did you mean `{close[0]}`?"
+        quoted = [f"`{name}`" for name in close]
+        return f"did you mean {' or '.join(filter(None, (', '.join(quoted[:-1]), quoted[-1])))}?"
+    if len(names) > _MANY:
+        near = difflib.get_close_matches(word, names, n=_FEW, cutoff=0.0)
+        return f"nearest of {len(names)}: {', '.join(near)}"
     return "known: " + ", ".join(names) if names else ""
+
+
+_SURE = 0.75
+"""Likeness from which the nearest name is suggested alone."""
+_MANY, _FEW = 24, 5
+"""More names than this are not listed, but so many of the nearest."""
 
 
 def unwrap(hint: Any) -> tuple[Any, str | None]:

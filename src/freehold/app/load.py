@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from functools import cache, partial
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from freehold.app import environment as env
+from freehold.app import options
 from freehold.app.config import Problems, Reader, Secret, join, parse, suggest
 from freehold.app.discovery import discover, kinds
 from freehold.app.place import check_store, locate, store_url
@@ -77,6 +80,14 @@ def effective(config: Config) -> dict[str, Any]:
     return dict(_flat(parts, ""))
 
 
+def defaults(config: Config) -> dict[str, Any]:
+    """Return what `effective` would say of the same deployments and routes if the file said nothing of them."""
+    bare = {name: Deployment(kind="") for name in config.deployments}
+    routes = {name: Route(deployments=()) for name in config.routes}
+    tables = msgspec.structs.asdict(File(deployments=bare, routes=routes))
+    return dict(_flat(tables, ""))
+
+
 def _flat(value: Any, where: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, msgspec.Struct):
         value = {name: getattr(value, name) for name in value.__struct_fields__}
@@ -116,11 +127,8 @@ def _address(server: Server, reader: Reader) -> tuple[str, int]:
             reader.note(
                 where, f"{host!r} is no IP address", "a name may mean several addresses; write the one to listen on"
             )
-    for index, proxy in enumerate(server.trusted_proxies):
-        try:
-            ipaddress.ip_network(proxy, strict=False)
-        except ValueError:
-            reader.note(f"server.trusted_proxies[{index}]", f"{proxy!r} is no address or network", 'e.g. "10.0.0.0/8"')
+    _check_proxies(server.trusted_proxies, loopback, reader)
+    _check_origins(server.cors_origins, reader)
     guarded = server.tls is not None or server.trusted_proxies
     if not loopback and not guarded and not any(p.where.startswith("server.t") for p in reader.problems):
         reader.note(
@@ -132,30 +140,69 @@ def _address(server: Server, reader: Reader) -> tuple[str, int]:
     return host, int(port)
 
 
+def _check_proxies(proxies: tuple[str, ...], loopback: bool, reader: Reader) -> None:
+    where = "server.trusted_proxies"
+    networks: list[Any] = []
+    for index, proxy in enumerate(proxies):
+        try:
+            networks.append(ipaddress.ip_network(proxy, strict=False))
+        except ValueError:
+            reader.note(f"{where}[{index}]", f"{proxy!r} is no address or network", 'e.g. "10.0.0.0/8"')
+    for version in (4, 6):
+        whole = ipaddress.collapse_addresses(n for n in networks if n.version == version)
+        if not loopback and any(network.prefixlen == 0 for network in whole):
+            reader.note(
+                where,
+                f"cover all of IPv{version}: every caller could name itself any address, in clear text",
+                'name the proxy that ends TLS, e.g. "10.0.0.2"',
+            )
+
+
+def _check_origins(origins: tuple[str, ...], reader: Reader) -> None:
+    for index, origin in enumerate(origins):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            reader.note(
+                f"server.cors_origins[{index}]",
+                f"{origin!r} is no web origin",
+                'write scheme://host[:port] in lower case and without a path, e.g. "https://app.example.org", or "*"',
+            )
+
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+
+
 def _check_deployments(deployments: dict[str, Deployment], own: Path | None, reader: Reader) -> None:
     from freehold.contracts import read_price
 
     known = kinds()
-    models = cache(lambda: Catalogue.load(own))
+    models: Catalogue | None = None
+    if own is None or os.access(own, os.R_OK):
+        try:
+            models = Catalogue.load(own)
+        except ConfigError as e:
+            reader.note("engines.catalogue", e.message, e.hint)
     for name, deployment in deployments.items():
         where = join("deployments", name)
         if deployment.kind not in known:
             reader.note(join(where, "kind"), f"no such kind: {deployment.kind!r}", suggest(deployment.kind, known))
             continue
+        options.read(deployment, where, reader)
+        if deployment.kind in ("llamacpp", "command") and deployment.endpoint is not None:
+            reader.note(
+                join(where, "endpoint"),
+                f"kind {deployment.kind!r} has none, we start the server ourselves",
+                'for one that runs already write kind = "openai"',
+            )
         if deployment.kind == "azure" and deployment.endpoint is None:
             reader.note(join(where, "endpoint"), "is missing", 'e.g. endpoint = "https://NAME.openai.azure.com"')
         if deployment.model is None:
             reader.note(join(where, "model"), "is missing", 'name the model to send; "*" sends what the client names')
-        elif deployment.kind == "llamacpp" and deployment.endpoint is None:
-            _told(reader, join(where, "model"), partial(_find, models, deployment.model, reader.base))
+        elif deployment.kind == "llamacpp" and models is not None:
+            _told(reader, join(where, "model"), partial(models.find, deployment.model, base=reader.base))
         if deployment.price is not None:
             _told(reader, join(where, "price"), partial(read_price, deployment.price, where="price"))
         for key in ("endpoint", "proxy"):
             _check_url(getattr(deployment, key), join(where, key), key == "endpoint", reader)
-
-
-def _find(models: Callable[[], Catalogue], name: str, base: Path) -> object:
-    return models().find(name, base=base)
 
 
 def _check_url(url: str | None, where: str, vendor: bool, reader: Reader) -> None:
@@ -201,6 +248,8 @@ def _check_files(tables: File, deployments: dict[str, Deployment], reader: Reade
         if not os.access(path, os.R_OK):
             reader.note(where, f"{path} cannot be read", "check the path and its permissions")
     check_store(tables.store.url, reader)
+    if tables.store.url.startswith("postgres") and find_spec("asyncpg") is None:
+        reader.note("store.url", "PostgreSQL needs the package asyncpg", "pip install 'freehold[postgres]'")
 
 
 def _check_limits(tables: File, reader: Reader) -> None:

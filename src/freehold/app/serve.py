@@ -16,6 +16,7 @@ from pathlib import Path
 from freehold.app import logs
 from freehold.app.desk import open_desk
 from freehold.app.environment import Environment
+from freehold.app.rehearsal import rehearse
 from freehold.app.settings import Config
 from freehold.app.supervisor import Supervisor
 from freehold.app.upkeep import Upkeep
@@ -32,9 +33,11 @@ def serve(
 ) -> None:
     """Serve `config` until a signal ends it. `load` reads the configuration anew; `started` runs when calls are taken.
 
-    Raises FreeholdError when the address or the store is taken, or a worker cannot start.
+    Raises FreeholdError when the configuration cannot be built, the address or the store is taken, or a worker
+    cannot start.
     """
     logs.configure(config.server.log)
+    rehearse(config)
     _many_files()
     lock = _only_one(config.run)
     listening = bind(config.address)

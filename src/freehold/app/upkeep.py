@@ -7,15 +7,13 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from freehold import access, ledger, store
 from freehold.access import Limit, LimitsMemory, SharedMeter
-from freehold.app import wiring
+from freehold.app import options, wiring
 from freehold.app.environment import Environment
 from freehold.app.settings import Config, Deployment
 from freehold.core.clock import now_ns
-from freehold.core.errors import ConfigError, EngineError, FreeholdError, StoreError
+from freehold.core.errors import EngineError, FreeholdError, StoreError
 from freehold.engines import shelf
 from freehold.engines.catalogue import Catalogue
 from freehold.wire.client import Origin
@@ -117,18 +115,12 @@ class Upkeep:
 
     async def _find(self, name: str) -> Source:
         """Return what serves the engine `name`. Nothing is downloaded here. Raises EngineError."""
-        from freehold.engines.command import Command
         from freehold.engines.manager import Model
 
         config = self._config
         written = self._own().get(name)
         if written is not None and written.kind == "command":
-            try:
-                return msgspec.convert({"model": written.model or "", **written.options}, Command)
-            except msgspec.ValidationError as e:
-                raise ConfigError(
-                    f"deployments: the options of engine {name}: {e}.", hint="docs/reference/settings.md lists them"
-                ) from e
+            return options.command(name, written)
         model = self._catalogue().find(name, base=config.base)
         path = shelf.locate(config.home, model)
         if path is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from freehold.app import options
 from freehold.app.settings import Config
 from freehold.app.settings import Deployment as Written
 from freehold.app.settings import Route as WrittenRoute
@@ -112,21 +113,12 @@ def _settings(config: Config, name: str, written: Written, known: dict[str, Any]
         "ca": str(written.ca) if written.ca is not None else None,
         "verify": written.verify,
     }
-    # What an engine's command takes is judged by the engines, who own it.
-    options = {} if written.kind in OWN_KINDS else written.options
-    unknown = sorted(options.keys() - _OPTIONS)
-    if unknown:
-        raise ConfigError(
-            f"deployments.{name}.options: kind {written.kind!r} knows no {', '.join(unknown)}.",
-            hint=f"known: {', '.join(sorted(_OPTIONS))}",
-        )
+    # Those of a command are for the engines, who start it.
+    given = {} if written.kind in OWN_KINDS else options.values(name, written)
     try:
-        return msgspec.convert({k: v for k, v in (told | options).items() if v is not None}, Settings)
+        return msgspec.convert({k: v for k, v in (told | given).items() if v is not None}, Settings)
     except msgspec.ValidationError as e:
         raise ConfigError(f"deployments.{name}: {e}.", hint="docs/reference/settings.md lists what is taken") from e
-
-
-_OPTIONS = frozenset({"bearer", "organization", "project", "headers", "query", "max_tokens", "stream_usage"})
 
 
 def _route(name: str, written: WrittenRoute) -> Route:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from freehold.app import options
 from freehold.app.config import Problems
 from freehold.app.discovery import CHAT, EMBEDDINGS
 from freehold.app.environment import Environment
@@ -207,3 +208,81 @@ def test_deployments_can_be_hidden_behind_routes(tmp_path: Path) -> None:
     check_routes_exist(hidden, ["r"])
     with pytest.raises(ConfigError, match="no route is called 'a'"):
         check_routes_exist(hidden, ["a"])
+
+
+def test_proxies_that_are_everybody_are_no_guard(tmp_path: Path) -> None:
+    for proxies in ('"0.0.0.0/0"', '"0.0.0.0/1", "128.0.0.0/1"', '"10.0.0.2", "::/0"'):
+        found = wrong(tmp_path, f'[server]\nlisten = "0.0.0.0:80"\ntrusted_proxies = [{proxies}]')
+        assert set(found) == {"server.trusted_proxies"}
+    read(tmp_path, '[server]\ntrusted_proxies = ["0.0.0.0/0"]')
+
+
+@pytest.mark.parametrize("origin", ["foo", "https://", "https://a.example/", "https://A.example", "a.example:80", ""])
+def test_what_is_no_web_origin(tmp_path: Path, origin: str) -> None:
+    assert set(wrong(tmp_path, f'[server]\ncors_origins = ["{origin}"]')) == {"server.cors_origins[0]"}
+
+
+def test_web_origins(tmp_path: Path) -> None:
+    read(
+        tmp_path, '[server]\ncors_origins = ["*", "https://a.example:8443", "http://localhost:3000", "http://[::1]:80"]'
+    )
+
+
+def test_a_kind_that_is_misspelt_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    assert "did you mean `llamacpp`?" in wrong(tmp_path, '[deployments.a]\nkind = "lamacpp"')["deployments.a.kind"]
+    assert len(wrong(tmp_path, '[deployments.a]\nkind = "zzzz"')["deployments.a.kind"]) < 150
+
+
+def test_a_models_file_that_is_wrong_is_one_problem_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text("[model.x]\n")
+    found = wrong(tmp_path, '[engines]\ncatalogue = "models.toml"\n' + TWO)
+    assert set(found) == {"engines.catalogue"}
+
+
+def test_postgres_wants_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '[store]\nurl = "postgresql://u@h/d"'
+    read(tmp_path, text)
+    monkeypatch.setattr("freehold.app.load.find_spec", lambda name: None)
+    assert "asyncpg" in wrong(tmp_path, text)["store.url"]
+
+
+class TestOptions:
+    def options(self, tmp_path: Path, kind: str, options: str) -> dict[str, str]:
+        endpoint = "" if kind in ("llamacpp", "command") else 'endpoint = "https://a.example"\n'
+        model = "smollm2-135m-instruct" if kind == "llamacpp" else "m"
+        text = f'[deployments.a]\nkind = "{kind}"\n{endpoint}model = "{model}"\noptions = {{ {options} }}\n'
+        try:
+            read(tmp_path, text)
+        except Problems as e:
+            return {p.where.removeprefix("deployments.a.options."): f"{p.message} | {p.hint}" for p in e.problems}
+        return {}
+
+    def test_those_of_another_kind_are_refused(self, tmp_path: Path) -> None:
+        assert "it takes none" in self.options(tmp_path, "llamacpp", "foo = 1")["foo"]
+        assert "did you mean `project`?" in self.options(tmp_path, "openai", 'projet = "p"')["projet"]
+        assert set(self.options(tmp_path, "openai", "bearer = true")) == {"bearer"}
+        assert set(self.options(tmp_path, "azure", 'project = "p"')) == {"project"}
+        assert set(self.options(tmp_path, "openai", 'name = "other"')) == {"name"}
+
+    def test_those_of_the_kind_are_taken(self, tmp_path: Path) -> None:
+        assert self.options(tmp_path, "openai", 'project = "p", headers = { x-a = "1" }, stream_usage = "never"') == {}
+        assert self.options(tmp_path, "azure", "bearer = true") == {}
+        assert self.options(tmp_path, "mistral", 'max_tokens = "max_tokens"') == {}
+
+    def test_their_types_are_judged(self, tmp_path: Path) -> None:
+        found = self.options(tmp_path, "openai", 'project = 1, headers = { x-a = 1 }, stream_usage = "nver"')
+        assert set(found) == {"project", "headers.x-a", "stream_usage"}
+        assert "did you mean `never`?" in found["stream_usage"]
+
+    def test_a_command(self, tmp_path: Path) -> None:
+        good = 'command = "serve --port {port}", env = { A = "b" }, start_seconds = "5m", memory = "2 GB"'
+        assert self.options(tmp_path, "command", good) == {}
+        config = load(None, Environment({}), tmp_path)
+        command = options.command("a", config.deployments["a"])
+        assert (command.model, command.start_seconds, command.memory) == ("m", 300.0, 2_000_000_000)
+        assert set(self.options(tmp_path, "command", 'command = ["serve", "{socket}"], healt = "/"')) == {"healt"}
+        assert "is missing" in self.options(tmp_path, "command", "")["command"]
+        assert "where to listen" in self.options(tmp_path, "command", 'command = "serve"')["command"]
+        assert "{port}" in self.options(tmp_path, "command", "command = []")["command"]
+        assert "into words" in self.options(tmp_path, "command", 'command = "serve \'{port}"')["command"]
+        assert set(self.options(tmp_path, "command", 'command = "x {port}", model = "y"')) == {"model"}

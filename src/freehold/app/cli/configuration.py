@@ -12,29 +12,43 @@ _ABSENT = object()
 
 
 def register(commands: Commands) -> None:
-    commands.add("check", check, "read the configuration and print every effective value with its origin")
+    checked = commands.add(
+        "check",
+        check,
+        "read the configuration and print what is not as by default, with its origin",
+        "Builds all that `serve` would build, and opens nothing. With --json every value is told.",
+    )
+    checked.add_argument("--all", action="store_true", help="every value in force, defaults too")
     commands.add("diff", diff, "compare the configuration with what runs", "Exit code 1 when they differ.")
     parser = commands.add("schema", schema, "print the JSON schema of freehold.toml")
     parser.add_argument("--markdown", action="store_true", help="the reference page instead")
 
 
 def check(context: Context) -> int:
-    from freehold.app.load import effective
+    from freehold.app.load import defaults, effective
+    from freehold.app.rehearsal import rehearse
 
     config = context.config
-    values = effective(config)
+    rehearse(config)
+    usual = defaults(config)
     rows = [
         {"setting": name, "value": value, "origin": _origin(name, config.origins)}
-        for name, value in sorted(values.items())
+        for name, value in sorted(effective(config).items())
     ]
     if context.talk.json:
         context.talk.result({"file": str(config.path) if config.path else None, "hash": config.hash, "settings": rows})
         return 0
     context.talk.say(f"file: {config.path or 'none, defaults alone'}")
-    for row in rows:
-        row["value"] = json.dumps(row["value"], ensure_ascii=False)
-    context.talk.rows(rows, ("setting", "value", "origin"))
-    context.talk.say(f"hash: {config.hash}")
+    shown = [
+        {**row, "value": json.dumps(row["value"], ensure_ascii=False)}
+        for row in rows
+        if context.args.all or row["origin"] != "default" or row["value"] != usual.get(row["setting"], _ABSENT)
+    ]
+    context.talk.rows(shown, ("setting", "value", "origin"))
+    left = len(rows) - len(shown)
+    context.talk.say(
+        f"hash: {config.hash}" + (f"; {left} settings are as by default, --all shows them" if left else "")
+    )
     return 0
 
 

@@ -33,10 +33,17 @@ def _findings(context: Context) -> Iterator[Finding]:
     import platform
 
     yield "python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}", ""
+    from freehold.app.config import Problems
+    from freehold.app.rehearsal import rehearse
     from freehold.core.errors import ConfigError
 
     try:
         config = context.config
+        rehearse(config)
+    except Problems as e:
+        for problem in e.problems:
+            yield "configuration", "fail", f"{problem.where}: {problem.message}".removeprefix(": "), problem.hint
+        return
     except ConfigError as e:
         yield "configuration", "fail", e.message, e.hint
         return
