@@ -334,7 +334,13 @@ class SQLite:
     def _shred(self, steps: Sequence[Step]) -> int:
         changed = self._write(steps, True)
         # What was overwritten is still in the write-ahead log until that has been carried over and cut off.
-        self._writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        (kept, *_) = self._writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if kept:
+            raise StoreError(
+                f"The old bytes are out of the tables, but {self.path}-wal still holds them: another process reads.",
+                code="store_busy",
+                hint="wait until the backup, shell or report that reads the database has ended, then erase again",
+            )
         return changed
 
     def _undo(self, db: sqlite3.Connection) -> None:
