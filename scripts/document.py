@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from freehold.app import reference
+from freehold.app.reference_pages import PAGES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
-PAGES = {"settings.md": reference.settings, "commands.md": reference.commands, "errors.md": reference.error_codes}
 
 
 def stale() -> list[str]:

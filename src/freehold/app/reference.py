@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import inspect
 import json
 import re
+import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +17,9 @@ import msgspec
 from freehold.app import settings as tables
 from freehold.app.config import Secret, unwrap
 from freehold.app.environment import VARIABLES
-from freehold.core import errors
 
 _FIELD = re.compile(r"^    (\w+): .*?  # (.+)$", re.MULTILINE)
-_MADE = "<!-- Made by `make docs` from the code; do not edit. -->\n"
+MADE = "<!-- Made by `make docs` from the code; do not edit. -->\n"
 
 
 def meanings(shape: type) -> dict[str, str]:
@@ -62,7 +61,7 @@ def _foreign(kind: type) -> dict[str, Any]:
 def settings() -> str:
     """Return docs/reference/settings.md."""
     lines = [
-        _MADE + "# Settings",
+        MADE + "# Settings",
         "",
         "`freehold.toml`, everything optional. It is looked for as `--config PATH`, `FREEHOLD_CONFIG`,",
         "`./freehold.toml`, then `freehold/freehold.toml` in the user's configuration folder. Relative paths are",
@@ -77,7 +76,12 @@ def settings() -> str:
         hints = typing.get_type_hints(shape, include_extras=True)
         said = meanings(shape)
         for field in msgspec.structs.fields(shape):
-            cells = (f"`{field.encode_name}`", _type(hints[field.name]), _default(field), said[field.name])
+            cells = (
+                f"`{field.encode_name}`",
+                type_in_words(hints[field.name]),
+                default_in_words(field),
+                said[field.name],
+            )
             lines.append("| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |")
     lines += ["", "## Environment variables", "", "| variable | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in VARIABLES.items()]
@@ -91,6 +95,11 @@ def _vendors() -> Iterator[str]:
 
     for variable, name, endpoint in vendor_rows():
         yield f"| `{variable}` | `{name}` | `{endpoint}` |"
+
+
+def row(*cells: str) -> str:
+    """Return a line of a table."""
+    return "| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |"
 
 
 def every_table(shape: type[msgspec.Struct], where: str) -> Iterator[tuple[str, type[msgspec.Struct]]]:
@@ -110,28 +119,32 @@ def _struct(kind: Any) -> bool:
     return inspect.isclass(kind) and issubclass(kind, msgspec.Struct)
 
 
-def _type(hint: Any) -> str:
+def type_in_words(hint: Any) -> str:
+    """Return an annotation for people."""
     bare, unit = unwrap(hint)
     if unit is not None:
         return unit
     origin, arguments = typing.get_origin(bare), typing.get_args(bare)
     if origin is typing.Literal:
         return " or ".join(f"`{json.dumps(word)}`" for word in arguments)
-    if origin is tuple:
-        return f"list of {_type(arguments[0])}"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_in_words(each) for each in arguments))
+    if origin in (tuple, frozenset):
+        return f"list of {type_in_words(arguments[0])}"
     if origin is dict or _struct(bare):
         return "table"
     names = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", Secret: "secret"}
     return names[bare]
 
 
-def _default(field: msgspec.structs.FieldInfo) -> str:
+def default_in_words(field: msgspec.structs.FieldInfo) -> str:
+    """Return what holds when the file says nothing."""
     if field.required:
         return "required"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     if value is None or isinstance(value, msgspec.Struct):
         return "-" if value is None else "below"
-    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
+    return f"`{json.dumps(list(value) if isinstance(value, (tuple, frozenset)) else value)}`"
 
 
 def commands() -> str:
@@ -141,7 +154,7 @@ def commands() -> str:
 
     parser = build()
     lines = [
-        _MADE + "# Commands",
+        MADE + "# Commands",
         "",
         "```",
         _help(parser),
@@ -172,78 +185,3 @@ def _help(parser: argparse.ArgumentParser) -> str:
     # A fixed width: the page must not depend on the terminal that it was made in.
     parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, max_help_position=28, width=100)
     return parser.format_help().rstrip()
-
-
-def error_codes() -> str:
-    """Return docs/reference/errors.md: the errors' classes, and each further code that some place gives."""
-    lines = [
-        _MADE + "# Errors",
-        "",
-        "Every error of the API carries one of these codes, in the client's dialect, and a hint that says what to do.",
-        "`retry`: whether the same call may succeed later. `fault`: whose it is.",
-        "",
-        "| code | status | retry | fault | meaning |",
-        "|---|--:|---|---|---|",
-    ]
-    tree = errors.__doc__ or ""
-    for name, kind in sorted(errors.FreeholdError.registry.items(), key=lambda item: item[1].code):
-        if kind.__module__ == errors.__name__:
-            found = re.search(rf"─ {name}\s+(.*?)(?:\s\s+\(.*)?$", tree, re.MULTILINE)
-            meaning = found[1].strip() if found else name
-            retry = "yes" if kind.retryable else "no"
-            lines.append(f"| `{kind.code}` | {kind.status} | {retry} | {kind.fault} | {meaning} |")
-    lines += ["", "Codes that single places give instead of their class's own, with what they say there:", ""]
-    lines += ["| code | class | says |", "|---|---|---|"]
-    for code, places in sorted(special_codes().items()):
-        for kind_name, message in sorted(places):
-            lines.append(f"| `{code}` | {kind_name} | {message.replace('|', '/')} |")
-    return "\n".join(lines) + "\n"
-
-
-def special_codes() -> dict[str, set[tuple[str, str]]]:
-    """Return every code that is given at a place of its own, with the classes and messages that it comes with."""
-    found: dict[str, set[tuple[str, str]]] = {}
-    root = Path(inspect.getfile(errors)).parent.parent
-    for file in sorted(root.rglob("*.py")):
-        if file == Path(inspect.getfile(errors)):
-            continue
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Call):
-                code = next((k.value for k in node.keywords if k.arg == "code"), None)
-                if isinstance(code, ast.Constant) and isinstance(code.value, str) and node.args:
-                    place = (ast.unparse(node.func).rpartition(".")[2], _message(node.args[0]))
-                    found.setdefault(code.value, set()).add(place)
-            elif isinstance(node, ast.ClassDef):
-                for own in _class_codes(node):
-                    found.setdefault(own, set()).add((node.name, (ast.get_docstring(node) or "").split("\n")[0]))
-    return found
-
-
-def _class_codes(node: ast.ClassDef) -> Iterator[str]:
-    """Yield what a class body assigns to `code`, alone or in a tuple."""
-    for statement in node.body:
-        if not isinstance(statement, ast.Assign):
-            continue
-        pairs = [(statement.targets[0], statement.value)]
-        if isinstance(statement.targets[0], ast.Tuple) and isinstance(statement.value, ast.Tuple):
-            pairs = list(zip(statement.targets[0].elts, statement.value.elts, strict=True))
-        for name, value in pairs:
-            if isinstance(name, ast.Name) and name.id == "code" and isinstance(value, ast.Constant):
-                yield str(value.value)
-
-
-def _message(node: ast.expr) -> str:
-    """Return a message as it stands in the source, with the names of what is filled in."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_piece(part) for part in node.values)
-    if isinstance(node, ast.BinOp):
-        return _message(node.left) + _message(node.right)
-    return "..."
-
-
-def _piece(part: ast.expr) -> str:
-    if isinstance(part, ast.FormattedValue):
-        return "{" + ast.unparse(part.value) + "}"
-    return str(part.value) if isinstance(part, ast.Constant) else "..."

