@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 ARGS ?=
+EXTRAS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up install web test check bench docs lock clean
@@ -9,11 +10,13 @@ ARGS ?=
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: install web ## install what is missing and serve on 127.0.0.1:8080
+up: install web ## install what is missing and serve on 127.0.0.1:8080; EXTRAS="postgres parquet hub" for more
+	@echo "the command is .venv/bin/freehold; \`. .venv/bin/activate\` makes it plain freehold" >&2
 	@exec .venv/bin/freehold up $(ARGS)
 
 install:
 	@scripts/install.sh .venv requirements/base.txt
+	@for extra in $(EXTRAS); do scripts/install.sh .venv requirements/$$extra.txt alone || exit 1; done
 
 web: install
 	@scripts/browser.sh

@@ -17,6 +17,8 @@ if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
     export HOME
 fi
 
+[ -f "$lock" ] || stop "there is no $lock" "the extras are postgres, parquet and hub"
+
 stamp=$venv/.stamp-$(basename "$lock" .txt)
 wanted=$(cat "$lock" pyproject.toml scripts/install.sh | cksum)-$PWD-$alone
 if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then

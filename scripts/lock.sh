@@ -10,6 +10,9 @@ compile() {
 compile pyproject.toml requirements/base.in --extra local -o requirements/base.txt "$@"
 compile pyproject.toml requirements/base.in requirements/test.in --all-extras \
     --constraint requirements/base.txt -o requirements/test.txt "$@"
+for extra in postgres parquet hub; do
+    compile pyproject.toml --extra $extra --constraint requirements/test.txt -o requirements/$extra.txt "$@"
+done
 compile requirements/bench.in -o requirements/bench.txt "$@"
 (cd web && npm install --package-lock-only --ignore-scripts)
 (cd tests/node && npm install --package-lock-only --ignore-scripts)

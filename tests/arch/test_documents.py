@@ -144,3 +144,34 @@ def test_python_is_new_enough_everywhere() -> None:
     assert wanted == ">=3.11"
     assert "(3, 11)" in (ROOT / "scripts" / "install.sh").read_text("utf-8")
     assert sys.version_info >= (3, 11)
+
+
+def example(tmp_path: Path, text: str) -> None:
+    """Load `text` as a configuration whose vendors' keys are set, and make of it what a server would."""
+    from freehold.app.environment import Environment
+    from freehold.app.load import load
+    from freehold.app.wiring import tables
+
+    for name in ("cert.pem", "key.pem", "models.toml"):
+        (tmp_path / name).touch()
+    (tmp_path / "freehold.toml").write_text(text, "utf-8")
+    secrets = set(re.findall(r'env = "([A-Z_]+)"', text))
+    assert len(secrets) >= 3
+    config = load(None, Environment(dict.fromkeys(secrets, "sk-example")), tmp_path)
+    table, providers, prices = tables(config)
+    assert set(providers) == set(config.deployments) > {"gpt", "gpt-azure", "claude", "own-small"}
+    assert table.routes["assistant"].fallback == ("own-small",)
+    assert prices["gpt-azure"].currency == "USD"
+
+
+def test_the_example_is_a_configuration(tmp_path: Path) -> None:
+    example(tmp_path, (ROOT / "freehold.example.toml").read_text("utf-8"))
+
+
+def test_the_example_holds_with_its_other_lines_too(tmp_path: Path) -> None:
+    pytest.importorskip("asyncpg")
+    text = re.sub(r"^#(?=[a-z\[])", "", (ROOT / "freehold.example.toml").read_text("utf-8"), flags=re.MULTILINE)
+    assert "[deployments.started]" in text.splitlines()
+    # The file of a certificate is looked into, and an empty one is none.
+    text = re.sub(r"^tls = .*\n", "", text, flags=re.MULTILINE)
+    example(tmp_path, text)

@@ -115,6 +115,7 @@ HOUSE = {
     "model_pull_failed": ("none of a model's sources had it", "each source's reason is named; check the network"),
     "model_source_failed": ("one source of a model does not have it", "another may; see the other reasons"),
     "model_trust_unreadable": ("the record of hashes that were trusted first cannot be read", "repair or move it"),
+    "model_unknown": ("no model is called so", "`freehold models list` shows the names"),
     "not_running": ("no server answers in this folder", "`freehold up` or `freehold serve` starts one"),
     "port_in_use": ("the port is taken", "stop its holder, or set `[server] listen`"),
     "process_gone": ("a process of the server ended while it was asked", "it is started again; ask again"),
