@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,13 +22,20 @@ def catalogue(config: Config) -> Catalogue:
     return Catalogue.load(config.engines.catalogue)
 
 
-def settings(config: Config, environment: Environment, *, trust_first: bool = False) -> PullSettings:
-    """Return how models are fetched here."""
+def settings(
+    config: Config,
+    environment: Environment,
+    *,
+    trust_first: bool = False,
+    overheard: Callable[[str], None] | None = None,
+) -> PullSettings:
+    """Return how models are fetched here. `overheard` is told what pip says."""
     default = PullSettings()
     return PullSettings(
         prefer=config.engines.prefer,
         offline=config.engines.offline or environment.get("HF_HUB_OFFLINE") == "1",
         trust_first=trust_first,
+        overheard=overheard,
         hub_endpoint=environment.get("HF_ENDPOINT") or default.hub_endpoint,
         hub_token=environment.get("HF_TOKEN") or "",
         pip_options=("--index-url", config.engines.index) if config.engines.index else (),
@@ -43,29 +51,39 @@ def configured(config: Config) -> list[Model]:
 
 async def bring(config: Config, model: Model, how: PullSettings, talk: Talk) -> Path:
     """Have `model` on this machine and return the file that an engine opens. Raises EngineError."""
-    return await pull(model, config.home, progress=show(talk), settings=how)
+    try:
+        return await pull(model, config.home, progress=show(talk), settings=how)
+    except asyncio.CancelledError:
+        talk.say(f"{model.name}: stopped before it was whole; the same command goes on with what is kept")
+        raise
 
 
 def show(talk: Talk) -> Callable[[Progress], None]:
     """Return a listener that turns reports of a pull into bars, or lines where nothing can move."""
-    shown: set[tuple[str, ...]] = set()
+    said: set[tuple[str, ...]] = set()
     bar: Callable[[int, int], None] | None = None
 
-    def first(*what: str) -> bool:
-        new = what not in shown
-        shown.add(what)
-        return new
+    def say(*what: str) -> None:
+        if what not in said:
+            said.add(what)
+            talk.say(" ".join(what))
 
     def report(progress: Progress) -> None:
         nonlocal bar
-        if progress.phase == "fetching" and progress.total >= _WORTH_A_BAR:
-            if first(progress.file, progress.source):
-                talk.say(f"{progress.model}: {progress.file} from {progress.source}")
-                bar = talk.progress(progress.model)
-            if bar is not None:
-                bar(progress.done, progress.total)
-        elif progress.phase == "converting" and first(progress.model, "converting"):
-            talk.say(f"{progress.model}: converting")
+        worth = progress.total >= _WORTH_A_BAR
+        if progress.phase == "asking":
+            bar = None
+            if worth:
+                say(f"{progress.model}: asking {progress.source} for {progress.file}")
+        elif progress.phase == "failed":
+            talk.end()
+            say(f"{progress.model}: {progress.source} has failed: {progress.why}")
+        elif progress.phase == "fetching" and worth and progress.done:
+            bar = bar or talk.progress(progress.model)
+            bar(progress.done, progress.total)
+        elif progress.phase == "converting":
+            talk.end()
+            say(f"{progress.model}: converting")
         elif progress.phase == "done":
             talk.end()
 

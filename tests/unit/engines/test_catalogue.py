@@ -141,6 +141,52 @@ def test_faults_of_the_file(tmp_path: Path) -> None:
     assert "begins" in fault(tmp_path, GOOD.replace("models.mine", 'models."../x"'))
 
 
+def test_all_faults_are_told_at_once_in_plain_words(tmp_path: Path) -> None:
+    text = """
+[models.one]
+titel = "One"
+maker = 3
+licence = "MIT"
+memory = "400 MX"
+capabilities = ["chat", "telepathy", 3]
+files = [
+  { name = "a.gguf", sha256 = "unknown", bytes = true, sources = [{ kind = "hf", repo = "o/r" }] },
+  { name = "a.gguf", sha256 = "no", sources = "here" },
+  "third",
+]
+[models."../two"]
+path = "x.gguf"
+"""
+    message = fault(tmp_path, text)
+    for said in (
+        "[models.one] titel: no such key (did you mean `title`?)",
+        "[models.one] title: is missing",
+        "[models.one] maker: must be text, not a whole number",
+        "[models.one] memory: '400 MX' is no size",
+        "[models.one] capabilities: 'telepathy' is no capability",
+        "[models.one] capabilities[2]: must be text, not a whole number",
+        "[models.one] files[0].bytes: must be a whole number, not true or false",
+        "[models.one] files[0].sources[0].path: is missing",
+        "[models.one] files[1].sources: must be a list, not text",
+        "[models.one] files[2]: must be a table, not text",
+        "[models.one] files: two files are called 'a.gguf'",
+        "[models.../two]: a name is made of a-z",
+        "[models.../two] title: is missing",
+    ):
+        assert said in message, said
+    assert message.count(str(tmp_path)) == 1
+    for jargon in ("Struct", "Object", "`str`", "Expected"):
+        assert jargon not in message
+
+
+def test_sizes_may_be_text(tmp_path: Path) -> None:
+    text = GOOD.replace("bytes = 10", 'bytes = "1.5 kB"').replace(
+        'licence = "MIT"', 'licence = "MIT"\nmemory = "2 MiB"'
+    )
+    model = Catalogue.load(user(tmp_path, text)).find("mine")
+    assert (model.bytes, model.memory) == (1500, 2 << 20)
+
+
 def test_references(tmp_path: Path) -> None:
     catalogue = Catalogue.load()
     hub = catalogue.find("hf:Qwen/Qwen3-0.6B-GGUF@v1/sub/Qwen3-0.6B-Q8_0.gguf")

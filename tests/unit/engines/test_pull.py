@@ -76,6 +76,22 @@ async def test_a_wrong_file_is_removed_and_both_hashes_are_told(web: Server, tmp
     assert not leftovers(tmp_path)
 
 
+async def test_a_wrong_file_on_this_machine_is_left_alone_and_no_network_is_blamed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.gguf"
+    mine.write_bytes(b"x" * len(DATA))
+    error = await fails(model(Local(path=str(mine))), tmp_path)
+    assert mine.exists() and "as it was" in error.message and "removed" not in error.message
+    assert "network" not in error.hint and "sha256" in error.hint
+
+
+async def test_why_a_source_failed_is_told_before_the_next_is_asked(web: Server, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    await pull(model(web.url("missing"), web.url("ok")), tmp_path, progress=seen.append, settings=FAST)
+    told = [(p.phase, p.source.split("/")[-2]) for p in seen if p.phase in ("asking", "failed")]
+    assert told == [("asking", "missing"), ("failed", "missing"), ("asking", "ok")]
+    assert "404" in next(p.why for p in seen if p.phase == "failed")
+
+
 async def test_half_a_file_is_continued_by_a_later_pull(web: Server, tmp_path: Path) -> None:
     part = tmp_path / "models" / "tiny" / ".m.gguf.part"
     part.parent.mkdir(parents=True)

