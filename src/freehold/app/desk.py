@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from freehold import __version__
 from freehold.app.control import SOCKET
+from freehold.app.first_run import base_url
 from freehold.app.supervisor import Supervisor
 from freehold.core.errors import FreeholdError, NotFound
 from freehold.wire.server import Exchange, HttpServer, Limits, listen
@@ -26,8 +28,13 @@ async def open_desk(supervisor: Supervisor, run: Path) -> HttpServer:
         supervisor.stop()
         return {"stopping": True}
 
+    async def status() -> Any:
+        config = supervisor.config
+        about = {"version": __version__, "url": base_url(config), "data": str(config.data)}
+        return {**about, "file": str(config.path) if config.path else None, **await supervisor.state()}
+
     orders: dict[tuple[str, str], Callable[[], Awaitable[Any]]] = {
-        ("GET", "/status"): supervisor.state,
+        ("GET", "/status"): status,
         ("GET", "/config"): configuration,
         ("POST", "/reload"): supervisor.reload,
         ("POST", "/stop"): stop,

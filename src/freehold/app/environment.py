@@ -10,7 +10,7 @@ VARIABLES: dict[str, str] = {
     "FREEHOLD_CONFIG": "Path of the configuration file; `--config` goes before it.",
     "FREEHOLD_HOME": "Folder for downloaded models. Default: the user's cache folder, else the data folder.",
     "FREEHOLD_KEY": "The key that `freehold chat` shows to the door. Without it, `chat` asks for the key.",
-    "FREEHOLD_URL": "Where `freehold chat` and `freehold status` find the door. Default: `[server] listen`.",
+    "FREEHOLD_URL": "Where `freehold chat` finds the door. Default: `[server] listen`.",
     "HF_TOKEN": "Token for gated or private repositories of the model hub; sent to the hub alone.",
     "HF_ENDPOINT": "Address of a mirror of the model hub.",
     "HF_HUB_OFFLINE": "Set to 1 to keep the hub's client off the network.",

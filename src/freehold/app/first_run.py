@@ -29,13 +29,19 @@ class Welcome(msgspec.Struct, frozen=True):
     key_id: str | None = None
 
 
-def prepare(config: Config, environment: Environment, talk: Talk) -> None:
-    """Have folders and models in place. What fails leaves nothing half done: a second run goes on where it stopped."""
-    from freehold.app.serve import bind
+def prepare(config: Config, environment: Environment, talk: Talk, *, serving: bool = True) -> None:
+    """Have folders and models in place. What fails leaves nothing half done: a second run goes on where it stopped.
+
+    Raises FreeholdError before anything is fetched when one is `serving` after that and cannot.
+    """
+    from freehold.app.rehearsal import rehearse
+    from freehold.app.serve import bind, only_one
 
     folders(config)
-    # Before anything is fetched: it would be a pity to hear of a port in use after that.
-    bind(config.address).close()
+    rehearse(config)
+    if serving:
+        os.close(only_one(config.run))
+        bind(config).close()
     asyncio.run(_models(config, environment, talk))
 
 

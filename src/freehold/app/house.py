@@ -141,7 +141,7 @@ class House:
         """Keys or teams changed in the store: the same tables, another ring."""
         keys = await access.load(self._store)
         self._pipeline.snapshot = self.build(self._config, keys)
-        log.info("keys in force", extra={"generation": generation, "keys": len(keys)})
+        log.debug("keys in force", extra={"generation": generation, "keys": len(keys)})
 
     async def _sweep(self) -> None:
         while isinstance(self._meter, SharedMeter):

@@ -26,9 +26,15 @@ from freehold.core.errors import ConfigError
 from freehold.engines.catalogue import Catalogue
 
 
-def load(path: str | None = None, environment: env.Environment | None = None, cwd: Path | None = None) -> Config:
+def load(
+    path: str | None = None,
+    environment: env.Environment | None = None,
+    cwd: Path | None = None,
+    listen: str | None = None,
+) -> Config:
     """Return the configuration: `path`, or FREEHOLD_CONFIG, ./freehold.toml, the user's own file, or the defaults.
 
+    `listen` (--listen) goes before `[server] listen`.
     Raises ConfigError; for a file that was read it is `Problems`, which lists all that is wrong.
     """
     environment = env.read() if environment is None else environment
@@ -36,7 +42,11 @@ def load(path: str | None = None, environment: env.Environment | None = None, cw
     place = locate(path, environment, cwd)
     reader = Reader(place.base, environment)
     raw = parse(place.path) if place.path is not None else {}
+    if listen is not None and isinstance(raw.get("server", {}), dict):
+        raw["server"] = {**raw.get("server", {}), "listen": listen}
     tables = reader.table(File, raw, "") or File()
+    if listen is not None:
+        reader.origins["server.listen"] = "--listen"
     deployments, routes = tables.deployments, tables.routes
     if not raw.get("deployments"):
         deployments, found = discover(environment)

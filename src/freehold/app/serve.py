@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from freehold.app import logs
+from freehold.app.config import FILE
+from freehold.app.control import ask
 from freehold.app.desk import open_desk
 from freehold.app.environment import Environment
 from freehold.app.rehearsal import rehearse
@@ -39,8 +41,8 @@ def serve(
     logs.configure(config.server.log)
     rehearse(config)
     _many_files()
-    lock = _only_one(config.run)
-    listening = bind(config.address)
+    lock = only_one(config.run)
+    listening = bind(config)
     try:
         asyncio.run(_run(config, environment, listening, load, started))
     finally:
@@ -64,9 +66,9 @@ async def _run(
         await desk.close_gracefully(0.0)
 
 
-def bind(address: tuple[str, int]) -> socket.socket:
-    """Return a socket that listens on `address`. Raises FreeholdError that names who has the port, if that shows."""
-    host, port = address
+def bind(config: Config) -> socket.socket:
+    """Return a socket that listens. Raises FreeholdError that names who has the port, if that shows."""
+    host, port = config.address
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,25 +77,29 @@ def bind(address: tuple[str, int]) -> socket.socket:
         listening.listen(1024)
     except OSError as e:
         listening.close()
-        raise _unbound(e, host, port) from e
+        raise _unbound(e, host, port, config.path or config.base / FILE) from e
     listening.setblocking(False)
     return listening
 
 
-def _unbound(e: OSError, host: str, port: int) -> FreeholdError:
+def _unbound(e: OSError, host: str, port: int, file: Path) -> FreeholdError:
+    def where(port: int) -> str:
+        return f"{f'[{host}]' if ':' in host else host}:{port}"
+
     if e.errno == errno.EADDRINUSE:
         holder = _holder(port)
         return FreeholdError(
             f"Port {port} is in use" + (f" by {holder}." if holder else "."),
             code="port_in_use",
             fault="caller",
-            hint=f'stop that process, or set another address: [server] listen = "{host}:{port + 1}"',
+            hint=f"stop that process, or take another address: `--listen {where(port + 1)}` for once, "
+            f'or [server] listen = "{where(port + 1)}" in {file}',
         )
     if e.errno == errno.EACCES:
-        hint = "ports below 1024 need rights that this user lacks; choose a higher one with [server] listen"
+        hint = f"ports below 1024 need rights that this user lacks; take a higher one: [server] listen in {file}"
     else:
-        hint = "`[server] listen` wants an address of this machine, such as 127.0.0.1:8080"
-    return ConfigError(f"Cannot listen on {host}:{port}: {e.strerror}.", hint=hint)
+        hint = f"[server] listen in {file} wants an address of this machine, such as 127.0.0.1:8080"
+    return ConfigError(f"Cannot listen on {where(port)}: {e.strerror}.", hint=hint)
 
 
 def _holder(port: int) -> str:
@@ -114,7 +120,7 @@ def _holder(port: int) -> str:
     return ""
 
 
-def _only_one(run: Path) -> int:
+def only_one(run: Path) -> int:
     """Hold the run folder for this process. Raises FreeholdError when another server has it."""
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
     if stat.S_IMODE(run.stat().st_mode) & 0o077:
@@ -125,15 +131,23 @@ def _only_one(run: Path) -> int:
     except OSError as e:
         holder = os.read(lock, 32).decode(errors="replace").strip()
         os.close(lock)
+        address = _address_of(run)
         raise FreeholdError(
-            f"Another Freehold serves from this folder (process {holder or 'unknown'}).",
+            f"Freehold is already running from this folder: {address or 'just starting'}, process {holder}.",
             code="already_running",
             fault="caller",
-            hint="`freehold status` shows it; stop it first, or use another configuration with --config",
+            hint="`freehold status` says more, `freehold stop` ends it; a second one needs its own file, --config",
         ) from e
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
+
+
+def _address_of(run: Path) -> str:
+    """Return where the server that runs here can be reached, as far as it says so."""
+    with suppress(FreeholdError):
+        return str(ask(run, "/status", timeout=2.0).get("url", ""))
+    return ""
 
 
 def _many_files() -> None:

@@ -88,8 +88,9 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_aloud()))
         try:
             await asyncio.gather(*(self._first(w) for w in self.workers))
-            self.upkeep.start_engines()
+            # First of all what is said to whoever waits: an engine that does not start is heard of after it.
             await started()
+            self.upkeep.start_engines()
             for worker in self.workers:
                 self._spawn(self._keep(worker))
             self._spawn(self._watch_files())

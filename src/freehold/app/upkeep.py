@@ -15,7 +15,7 @@ from freehold.app.settings import Config, Deployment
 from freehold.core.clock import now_ns
 from freehold.core.errors import EngineError, FreeholdError, StoreError
 from freehold.engines import shelf
-from freehold.engines.catalogue import Catalogue
+from freehold.engines.catalogue import Catalogue, Model
 from freehold.wire.client import Origin
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Upkeep:
         self._memory: LimitsMemory | None = None
         self._meter: SharedMeter | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._why: dict[str, str] = {}  # why an engine that was wanted from the start could not even be tried
         self.meter_fd: int | None = None
 
     @classmethod
@@ -72,7 +73,15 @@ class Upkeep:
         wanted = set(self._wanted()) if self._config.engines.start == "at_start" else set()
         known = self._manager.status() if self._manager is not None else []
         seen = {state["name"] for state in known}
-        waiting = [{"name": m, "state": "starting", "wanted": True} for m in sorted(wanted - seen)]
+        waiting = [
+            {
+                "name": m,
+                "state": "failed" if m in self._why else "starting",
+                "reason": self._why.get(m, ""),
+                "wanted": True,
+            }
+            for m in sorted(wanted - seen)
+        ]
         return [{**state, "wanted": state["name"] in wanted} for state in known] + waiting
 
     async def stop_engine(self, name: str) -> dict[str, Any]:
@@ -115,23 +124,19 @@ class Upkeep:
 
     async def _find(self, name: str) -> Source:
         """Return what serves the engine `name`. Nothing is downloaded here. Raises EngineError."""
-        from freehold.engines.manager import Model
+        from freehold.engines import manager
 
         config = self._config
         written = self._own().get(name)
         if written is not None and written.kind == "command":
             return options.command(name, written)
-        model = self._catalogue().find(name, base=config.base)
+        # An engine's name is the model's; what the deployment says may be a file or another reference to it.
+        model = self._catalogue().find((written and written.model) or name, base=config.base)
         path = shelf.locate(config.home, model)
-        if path is None:
-            raise EngineError(
-                f"The model {name} is not on this machine.",
-                code="model_missing",
-                retryable=False,
-                hint=f"freehold models pull {name}",
-            )
+        if path is None or not path.is_file():
+            raise absent(model)
         companion = shelf.locate(config.home, model, "mmproj")
-        return Model(path=path, mmproj=companion, context=written.context if written else None)
+        return manager.Model(path=path, mmproj=companion, context=written.context if written else None)
 
     def _catalogue(self) -> Catalogue:
         return Catalogue.load(self._config.engines.catalogue)
@@ -146,9 +151,11 @@ class Upkeep:
         return list(self._own())
 
     async def _warm(self, model: str) -> None:
+        self._why.pop(model, None)
         try:
             await self.engine(model)
         except FreeholdError as e:
+            self._why[model] = e.message
             log.error("engine did not start", extra={"model": model, "why": e.message, "hint": e.hint})
 
     async def _restore(self) -> None:
@@ -175,6 +182,15 @@ class Upkeep:
             else:
                 if closed:
                     log.warning("calls closed that were left open", extra={"calls": closed})
+
+
+def absent(model: Model) -> EngineError:
+    """Return what is said of a model whose file is not here."""
+    if model.path:
+        message, hint = f"There is no file {model.path}.", "put it there, or correct `model` of the deployment"
+    else:
+        message, hint = f"The model {model.name} is not on this machine.", f"run `freehold models pull {model.name}`"
+    return EngineError(message, code="model_missing", retryable=False, hint=hint)
 
 
 def used(limit: Limit, rows: list[ledger.DayUse], now: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +106,19 @@ def test_status_for_people(here: Path, capsys: pytest.CaptureFixture[str]) -> No
     from freehold.app.load import load
 
     run = load(None, Environment({}), here).run
-    with server(run, 200, {"ready": True, "workers": [{"index": 0, "pid": 7}], "loading": []}):
+    at = time.time_ns() - 2 * 3_600_000_000_000 - 300_000_000_000
+    about = {"version": "1.2.3", "url": "http://127.0.0.1:8080", "data": "/srv/data", "file": None, "pid": 6}
+    workers = [
+        {"index": 0, "pid": 7, "ready": True, "crashes": 1},
+        {"index": 1, "pid": 8, "ready": False, "crashes": 0},
+    ]
+    engine = {"name": "m", "state": "ready", "rss": 590_000_000, "context": 8192, "busy": 1, "last_used": at}
+    answer = {**about, "ready": True, "loading": [], "started": at, "workers": workers, "engines": [engine]}
+    with server(run, 200, answer):
         assert main(["status"]) == 0
-    assert capsys.readouterr().out == "ready: yes\nworkers:\n  index=0  pid=7\nloading: -\n"
+    out = capsys.readouterr().out
+    assert out.startswith("Freehold 1.2.3 at http://127.0.0.1:8080, ready\n")
+    assert re.search(r"^  up +2 h 5 min, since .*Z, process 6$", out, re.MULTILINE)
+    assert re.search(r"^  workers +1 of 2 ready \(processes 7, 8\), 1 crashes$", out, re.MULTILINE)
+    assert re.search(r"^m +ready +590\.0 MB +8192 +1 +- +2 h 5 min ago$", out, re.MULTILINE)
+    assert str(at) not in out

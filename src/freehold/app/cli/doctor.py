@@ -103,7 +103,7 @@ def _server(config: Config) -> Iterator[Finding]:
     except NotRunning:
         from freehold.app.serve import bind
 
-        bind(config.address).close()
+        bind(config).close()
         yield "server", "ok", "not running; its address is free", ""
         return
     ready, loading = state.get("ready"), ", ".join(state.get("loading", ()))

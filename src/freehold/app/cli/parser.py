@@ -32,7 +32,7 @@ class Context:
         if self._config is None:
             from freehold.app.load import load
 
-            self._config = load(self.args.config, self.environment)
+            self._config = load(self.args.config, self.environment, listen=getattr(self.args, "listen", None))
         return self._config
 
     @property
