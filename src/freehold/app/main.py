@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 OK, FAILURE, USAGE, CONFIG, UNAVAILABLE, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 130, 141
 EXIT_CODES = {
     OK: "done",
-    FAILURE: "failed, or what was checked is not as it should be",
-    USAGE: "the command line is wrong",
-    CONFIG: "freehold.toml, a flag or an environment variable is wrong",
+    FAILURE: "failed: a name is unknown, a file exists already, a call is refused, what was checked is not sound",
+    USAGE: "the command line is wrong: an unknown command or option, or a value that cannot be read",
+    CONFIG: "freehold.toml, a file that it names or an environment variable is wrong",
     UNAVAILABLE: "something needed is not there: the store, an engine, a vendor, the network, a running server",
     INTERRUPTED: "interrupted from the keyboard",
     PIPE: "the reader of the output went away",

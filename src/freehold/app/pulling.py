@@ -9,7 +9,9 @@ from pathlib import Path
 from freehold.app.cli.output import Talk
 from freehold.app.environment import Environment
 from freehold.app.settings import Config
+from freehold.engines import gguf, shelf
 from freehold.engines.catalogue import Catalogue, Model
+from freehold.engines.fit import Fit, Machine, fit
 from freehold.engines.pull import Progress, pull
 from freehold.engines.sources import PullSettings
 
@@ -47,6 +49,27 @@ def configured(config: Config) -> list[Model]:
     known = catalogue(config)
     names = [d.model for d in config.deployments.values() if d.kind == "llamacpp" and d.model and d.endpoint is None]
     return [known.find(name, base=config.base) for name in dict.fromkeys(names)]
+
+
+def needs(config: Config, model: Model, machine: Machine) -> tuple[Fit | None, int]:
+    """Return how a model would be set up, None while it is not here, and the bytes of memory that it takes then; 0
+    when nobody knows. Every command says this number. Raises EngineError for a file that is no model."""
+    path = shelf.locate(config.home, model)
+    if path is None or not path.is_file():
+        return None, model.memory
+    wanted = [
+        d.context for d in config.deployments.values() if d.kind == "llamacpp" and d.model == model.name and d.context
+    ]
+    found = fit(
+        gguf.read(path),
+        machine,
+        budget=config.engines.memory,
+        context=max(wanted) if wanted else None,
+        max_context=config.engines.max_context,
+        threads=config.engines.threads,
+        companions=sum(file.bytes for file in model.files if file.role == "mmproj"),
+    )
+    return found, found.bytes
 
 
 async def bring(config: Config, model: Model, how: PullSettings, talk: Talk) -> Path:

@@ -112,6 +112,7 @@ HOUSE = {
     "model_file_missing": ("a model file cannot be read", "check path and permissions, or pull it"),
     "model_file_truncated": ("a model file is cut short", "`freehold models rm` and pull it again"),
     "model_hash_unknown": ("a file's hash is not known, so a wrong one could not be noticed", "`--trust-first`"),
+    "model_in_use": ("the running server uses the model", "take its deployment out first, or add `--force`"),
     "model_pull_failed": ("none of a model's sources had it", "each source's reason is named; check the network"),
     "model_source_failed": ("one source of a model does not have it", "another may; see the other reasons"),
     "model_trust_unreadable": ("the record of hashes that were trusted first cannot be read", "repair or move it"),

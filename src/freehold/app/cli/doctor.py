@@ -139,16 +139,15 @@ def _models(config: Config) -> Iterator[Finding]:
 
 
 def _memory(config: Config) -> Iterator[Finding]:
-    import os
-
     from freehold.app import pulling
     from freehold.app.cli.output import size
+    from freehold.engines.fit import measure
 
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    needed = sum(model.memory for model in pulling.configured(config))
-    state = "ok" if needed < 0.7 * total else "warn"
+    machine = measure()
+    needed = sum(pulling.needs(config, model, machine)[1] for model in pulling.configured(config))
+    state = "ok" if needed < (config.engines.memory or 0.7 * machine.memory) else "warn"
     advice = "" if state == "ok" else "not all models are awake at once; `freehold models fit` says more"
-    yield "memory", state, f"{size(total)}; the models of the configuration take about {size(needed)}", advice
+    yield "memory", state, f"{size(machine.memory)}; the models of the configuration take about {size(needed)}", advice
 
 
 def _page(config: Config) -> Iterator[Finding]:

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freehold.app.cli.parser import Commands, Context
     from freehold.app.settings import Config
-    from freehold.engines.catalogue import Model
+    from freehold.engines.catalogue import Catalogue, Model
     from freehold.engines.fit import Machine
 
 
 def register(commands: Commands) -> None:
     group = commands.group("models", "models that run on this machine")
-    list_ = group.add("list", list_models, "show the catalogue, and what is here")
+    list_ = group.add(
+        "list",
+        list_models,
+        "show the catalogue, and what is here",
+        "`memory` is what a model takes as it would be set up here; of one that is not here it is an estimate.",
+    )
     list_.add_argument("--here", action="store_true", help="those that are here alone")
     show_ = group.add("show", show, "say all that is known of a model")
     show_.add_argument(
@@ -26,6 +31,7 @@ def register(commands: Commands) -> None:
     )
     rm = group.add("rm", remove, "remove models from this machine")
     rm.add_argument("model", nargs="+", help="name, as `models list --here` shows it")
+    rm.add_argument("--force", action="store_true", help="also one that the running server uses")
     fit_ = group.add("fit", fit, "say how models fit this machine: memory, threads, context, slots")
     fit_.add_argument("model", nargs="*", help="as for `show`; default: those of the configuration")
     verify_ = group.add("verify", verify, "hash what is here again", "Exit code 1 when a file is not as it should be.")
@@ -35,9 +41,10 @@ def register(commands: Commands) -> None:
 def list_models(context: Context) -> int:
     from freehold.app import pulling
     from freehold.app.cli.output import size
+    from freehold.engines import fit as fitting
     from freehold.engines import shelf
 
-    config = context.config
+    config, machine = context.config, fitting.measure()
     held = {each.model.name: each for each in shelf.list_local(config.home)}
     models = {model.name: model for model in pulling.catalogue(config)}
     models |= {name: each.model for name, each in held.items() if name not in models}
@@ -45,30 +52,67 @@ def list_models(context: Context) -> int:
     for _, model in sorted(models.items()):
         here = shelf.locate(config.home, model) is not None
         if here or not context.args.here:
-            row = _facts(model) | {"here": here}
+            row = _facts(model) | {"here": here, "memory": _memory(config, model, machine)}
             if not context.talk.json:
                 row |= {
                     "size": size(model.bytes) if model.bytes else None,
-                    "needs": size(model.memory) if model.memory else None,
+                    "memory": size(row["memory"]) if row["memory"] else None,
                 }
             rows.append(row)
     context.talk.rows(
-        rows, ("name", "here", "maker", "licence", "size", "needs", "context", "capabilities"), "no models"
+        rows, ("name", "here", "maker", "licence", "size", "memory", "context", "capabilities"), "no models"
     )
     return 0
+
+
+def _memory(config: Config, model: Model, machine: Machine) -> int | None:
+    """Return what the model takes, bytes. A file that cannot be read is for `verify` to tell of."""
+    from freehold.app import pulling
+    from freehold.core.errors import EngineError
+
+    try:
+        return pulling.needs(config, model, machine)[1] or None
+    except EngineError:
+        return None
+
+
+def _find(known: Catalogue, name: str, config: Config) -> Model:
+    """Return the model that the command line names. Raises NotFound for an unknown one, UsageError for no name."""
+    from freehold.app.cli.output import UsageError
+    from freehold.core.errors import ConfigError, NotFound
+
+    try:
+        return known.find(name, base=config.base)
+    except ConfigError as e:
+        if e.code == "model_unknown":
+            raise NotFound(e.message, code=e.code, hint=e.hint) from e
+        raise UsageError(e.message, hint=e.hint or "`freehold models show --help` tells the forms") from e
+
+
+def _there(model: Model) -> Model:
+    """Return the model, unless it is a file used in place that does not exist."""
+    import os
+
+    from freehold.core.errors import NotFound
+
+    if model.path and not os.path.isfile(model.path):
+        raise NotFound(f"there is no file {model.path}", code="model_file_missing", hint="correct the path")
+    return model
 
 
 def show(context: Context) -> int:
     import msgspec
 
     from freehold.app import pulling
+    from freehold.engines import fit as fitting
     from freehold.engines import shelf
 
     config = context.config
-    model = pulling.catalogue(config).find(context.args.model, base=config.base)
+    model = _there(_find(pulling.catalogue(config), context.args.model, config))
     held = shelf.held(config.home, model.name)
     path = shelf.locate(config.home, model)
     facts = _facts(model) | {"here": path is not None, "path": str(path) if path else None}
+    facts["memory"] = _memory(config, model, fitting.measure())
     facts["files"] = msgspec.to_builtins(model.files)
     facts["held"] = msgspec.to_builtins(held.files) if held is not None else []
     lines = [f"{key}: {_show(value)}" for key, value in facts.items() if key not in ("files", "held")]
@@ -86,9 +130,10 @@ def pull(context: Context) -> int:
 
     config = context.config
     known = pulling.catalogue(config)
-    how = pulling.settings(config, context.environment, trust_first=context.args.trust_first)
+    heard = context.talk.say if context.args.debug else None
+    how = pulling.settings(config, context.environment, trust_first=context.args.trust_first, overheard=heard)
     done = []
-    for model in [known.find(name, base=config.base) for name in context.args.model]:
+    for model in [_there(_find(known, name, config)) for name in context.args.model]:
         path = asyncio.run(pulling.bring(config, model, how, context.talk))
         done.append({"name": model.name, "path": str(path), "bytes": path.stat().st_size})
     context.talk.result(done, "\n".join(f"{each['name']}: {each['path']}" for each in done))
@@ -97,11 +142,44 @@ def pull(context: Context) -> int:
 
 def remove(context: Context) -> int:
     from freehold.app.cli.output import size
+    from freehold.core.errors import Refused
     from freehold.engines import shelf
 
+    used = _in_use(context)
+    for name in context.args.model:
+        if name in used and not context.args.force:
+            raise Refused(
+                f"the running server uses {name}",
+                code="model_in_use",
+                hint="take its deployment out of the configuration first, or add --force: what is loaded goes on "
+                "until it is put to sleep, and cannot be loaded again then",
+            )
     done = [{"name": name, "freed": shelf.remove(context.config.home, name)} for name in context.args.model]
     context.talk.result(done, "\n".join(f"{each['name']}: {size(int(each['freed']))} freed" for each in done))
     return 0
+
+
+def _in_use(context: Context) -> set[str]:
+    """Return the models that the running server has loaded, or would load for a call."""
+    from contextlib import suppress
+
+    from freehold.app import pulling
+    from freehold.app.control import NotRunning, ask
+    from freehold.core.errors import ConfigError
+
+    config = context.config
+    try:
+        loaded = {str(engine["name"]) for engine in ask(config.run, "/status")["engines"]}
+        runs = ask(config.run, "/config")["effective"]
+    except NotRunning:
+        return set()
+    known = pulling.catalogue(config)
+    own = [name.removesuffix(".kind") for name, kind in runs.items() if name.endswith(".kind") and kind == "llamacpp"]
+    for model in (runs.get(f"{name}.model") for name in own):
+        if model:
+            with suppress(ConfigError):  # the catalogue may have changed since the server read it
+                loaded.add(known.find(model, base=config.base).name)
+    return loaded
 
 
 def verify(context: Context) -> int:
@@ -138,7 +216,7 @@ def fit(context: Context) -> int:
     config = context.config
     machine = fitting.measure()
     known = pulling.catalogue(config)
-    named = [known.find(name, base=config.base) for name in context.args.model]
+    named = [_there(_find(known, name, config)) for name in context.args.model]
     rows = [_fit(model, config, machine) for model in named or pulling.configured(config)]
     if context.talk.json:
         context.talk.result({"machine": msgspec.to_builtins(machine), "models": rows})
@@ -147,7 +225,7 @@ def fit(context: Context) -> int:
     for row in rows:
         row["memory"] = size(row["bytes"]) if row["bytes"] else None
     context.talk.rows(
-        rows, ("name", "fits", "memory", "threads", "slots", "context", "batch", "kv_type", "why"), "no models"
+        rows, ("name", "fits", "here", "memory", "threads", "slots", "context", "batch", "kv_type", "why"), "no models"
     )
     return 0
 
@@ -156,28 +234,26 @@ def _fit(model: Model, config: Config, machine: Machine) -> dict[str, Any]:
     """Return how a model would be set up; for one that is not here, what the catalogue says it needs."""
     import msgspec
 
-    from freehold.engines import fit as fitting
-    from freehold.engines import gguf, shelf
+    from freehold.app import pulling
+    from freehold.app.cli.output import size
 
-    path = shelf.locate(config.home, model)
-    if path is None:
-        budget = config.engines.memory or machine.memory * 7 // 10
-        why = f"not here; the catalogue's estimate, at {model.memory_context} tokens" if model.memory else "not here"
-        fits = model.memory <= budget if model.memory else None
-        return {"name": model.name, "here": False, "fits": fits, "bytes": model.memory or None, "why": why}
-    wanted = [
-        d.context for d in config.deployments.values() if d.kind == "llamacpp" and d.model == model.name and d.context
-    ]
-    found = fitting.fit(
-        gguf.read(path),
-        machine,
-        budget=config.engines.memory,
-        context=max(wanted) if wanted else None,
-        max_context=config.engines.max_context,
-        threads=config.engines.threads,
-        companions=sum(file.bytes for file in model.files if file.role == "mmproj"),
+    found, memory = pulling.needs(config, model, machine)
+    if found is not None:
+        return {"name": model.name, "here": True, **msgspec.to_builtins(found)}
+    budget = config.engines.memory or machine.memory * 7 // 10
+    row: dict[str, Any] = {"name": model.name, "here": False, "fits": None, "bytes": memory or None}
+    # Weights alone are a lower bound: too much is too much, and what is less may yet be too much.
+    least = memory or model.bytes
+    if not least:
+        return row | {"why": "it is not here, and nobody has said what it takes"}
+    need = f"needs about {size(least)}" + (
+        f" with {model.memory_context} tokens of context" if memory else " for its weights"
     )
-    return {"name": model.name, "here": True, **msgspec.to_builtins(found)}
+    if least > budget:
+        grant = "[engines] memory grants" if config.engines.memory else f"of this machine's {size(machine.memory)},"
+        granted = f"{grant} {size(budget)}" + ("" if config.engines.memory else " go to models")
+        return row | {"fits": False, "why": f"{need}; {granted}. Take a smaller model or quantisation"}
+    return row | {"fits": True if memory else None, "why": f"{need}, as the catalogue estimates; it is not here yet"}
 
 
 def _facts(model: Model) -> dict[str, Any]:
