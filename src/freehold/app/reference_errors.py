@@ -32,6 +32,10 @@ API = {
     "context_length_exceeded": ("prompt and answer together do not fit the model", "shorten them, or ask a larger one"),
     "disabled_team": ("the key's team is disabled", "have it enabled: `freehold teams set NAME --enable`"),
     "duplicate_key": ("a JSON object of the request names a member twice", "keep one"),
+    "engine_busy": (
+        "so many calls wait for one of our own engines that another would wait in vain",
+        "try again after `retry-after` seconds; give the route a fallback",
+    ),
     "engine_error": ("one of our own engines failed", "try again; `freehold status` and the engine's log say more"),
     "engine_load_failed": ("llama.cpp could not load the model file", "see the engine's log; `freehold models verify`"),
     "engine_memory": (
@@ -62,6 +66,10 @@ API = {
     "prompt_truncated": ("an engine of ours cut a prompt, which it must not", "report it"),
     "rate_limit_exceeded": ("a limit on requests or tokens is reached", "wait for `retry-after` seconds"),
     "refused": ("we decline the call", "as the message says"),
+    "reply_off_schema": (
+        "one of our own engines could not hold a reply to its schema",
+        "ask again, with a simpler schema",
+    ),
     "request_timeout": ("the request took too long to arrive", "send it faster; `[server] limits` has the bounds"),
     "request_too_large": ("a bound on a request's size is passed", "send less; `[server] limits` has the bounds"),
     "revoked_api_key": ("the key was revoked", "ask for a new one: `freehold keys create NAME`"),

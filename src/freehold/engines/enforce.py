@@ -15,9 +15,11 @@ import msgspec
 
 from freehold.core.errors import BadRequest, Unsupported
 from freehold.engines import schema as schemas
+from freehold.engines.schema_bounds import Weight
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOOLS_LIMIT = 128
+_SHARE = 3  # all schemas of a request together may be so many times as large as one
 _dumps = msgspec.json.Encoder().encode
 
 
@@ -36,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
     choice: Literal["none", "auto", "forced"] = "none"
     parallel: bool = True  # more than one call in a reply is allowed
     schema: dict[str, Any] | None = None  # of the reply, when it must be JSON
+    calm: bool = True  # nothing in the schemas is a burden on llama.cpp's own grammars
 
     @property
     def enforced(self) -> bool:
@@ -45,15 +48,18 @@ class Plan(msgspec.Struct, frozen=True):
 
 def plan(request: dict[str, Any]) -> Plan:
     """Read tools, tool_choice, parallel_tool_calls and response_format. Errors name the member."""
-    tools = _tools(request.get("tools", []))
+    weight = Weight()
+    tools = _tools(request.get("tools", []), weight)
     parallel = request.get("parallel_tool_calls", True)
     if not isinstance(parallel, bool):
         raise _wrong("parallel_tool_calls", "true or false is needed")
-    schema = _response_format(request.get("response_format", {"type": "text"}))
+    schema = _response_format(request.get("response_format", {"type": "text"}), weight)
+    if excess := weight.excess(_SHARE):
+        raise schemas.refuse("tools", "all of them together", excess)
     if "tool_choice" in request and not tools:
         raise _wrong("tool_choice", "it is only allowed when tools are given")
     choice, allowed = _choice(request.get("tool_choice", "auto" if tools else "none"), tools)
-    return Plan(tools=allowed, choice=choice, parallel=parallel, schema=schema)
+    return Plan(tools=allowed, choice=choice, parallel=parallel, schema=schema, calm=weight.calm)
 
 
 def _wrong(param: str, what: str) -> BadRequest:
@@ -62,7 +68,7 @@ def _wrong(param: str, what: str) -> BadRequest:
     )
 
 
-def _tools(given: Any) -> tuple[Tool, ...]:
+def _tools(given: Any, weight: Weight) -> tuple[Tool, ...]:
     if not isinstance(given, list) or len(given) > _TOOLS_LIMIT:
         raise _wrong("tools", f"a list of at most {_TOOLS_LIMIT} tools is needed")
     tools: dict[str, Tool] = {}
@@ -88,6 +94,7 @@ def _tools(given: Any) -> tuple[Tool, ...]:
             function.get("parameters") or {"type": "object", "properties": {}},
             param,
             strict=function.get("strict") is True,
+            weight=weight,
         )
         if "type" not in parameters and "$ref" not in parameters:
             parameters = {"type": "object", **parameters}
@@ -123,7 +130,7 @@ def _named(choice: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _response_format(given: Any) -> dict[str, Any] | None:
+def _response_format(given: Any, weight: Weight) -> dict[str, Any] | None:
     kind = given.get("type") if isinstance(given, dict) else None
     if kind == "text":
         return None
@@ -133,7 +140,8 @@ def _response_format(given: Any) -> dict[str, Any] | None:
     if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not _NAME.fullmatch(inner["name"]):
         raise _wrong("response_format", "text, json_object or a named json_schema is needed")
     schema = inner.get("schema") or {"type": "object"}
-    return schemas.prepare(schema, "response_format.json_schema.schema", strict=inner.get("strict") is True)
+    param = "response_format.json_schema.schema"
+    return schemas.prepare(schema, param, strict=inner.get("strict") is True, weight=weight)
 
 
 def grammar_schema(wanted: Plan) -> dict[str, Any] | None:

@@ -5,11 +5,13 @@ A whole reply is put together from the very deltas that a stream would have carr
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Protocol
 
 import msgspec
 
+from freehold.core.errors import EngineError
 from freehold.engines.enforce import Plan, Tool, call_id
 from freehold.engines.schema import fits
 
@@ -27,11 +29,13 @@ class Shaper(Protocol):
     def finish(self, reason: str) -> tuple[list[Piece], str]: ...
 
 
-def shaper(plan: Plan) -> Shaper:
-    """The shaper that this plan needs."""
+def shaper(plan: Plan, *, whole: bool = True) -> Shaper:
+    """The shaper that this plan needs. `whole`: no stop sequence of the caller's own can cut what is said."""
     if plan.enforced:
-        return ForcedCall()
-    return MaybeCalls(plan) if plan.choice == "auto" else Text()
+        return ForcedCall(whole)
+    if plan.choice == "auto":
+        return MaybeCalls(plan)
+    return Text() if plan.schema is None or not whole else Formed(plan.schema)
 
 
 class Text:
@@ -51,13 +55,48 @@ class Text:
         return [], reason
 
 
+class Formed(Text):
+    """What is said is JSON of a schema, by grammar. The engine can drop a grammar that grows beyond its bounds, and
+    says so in its log only: here it shows."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._schema = schema
+        self._text: list[str] = []
+
+    def push(
+        self, content: str | None, calls: list[Any] | None, reasoning: str | None, logprobs: list[Any] | None
+    ) -> list[Piece]:
+        self._text.append(content or "")
+        return super().push(content, calls, reasoning, logprobs)
+
+    def finish(self, reason: str) -> tuple[list[Piece], str]:
+        if reason == "stop":
+            try:
+                value = json.loads("".join(self._text))  # takes lone surrogates, as grammars do
+            except ValueError as e:
+                raise _unformed() from e
+            if not fits(value, self._schema):
+                raise _unformed()
+        return [], reason
+
+
+def _unformed() -> EngineError:
+    return EngineError(
+        "The engine could not hold the reply to its schema.",
+        code="reply_off_schema",
+        status=502,
+        hint="ask again, with a simpler schema",
+    )
+
+
 _HEADER = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)')
 
 
 class ForcedCall:
     """The text is {"name": ..., "arguments": {...}} by grammar: it becomes one call, its arguments streamed."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: bool = True) -> None:
+        self._whole = whole
         self._text = ""
         self._depth = 0
         self._named = self._ended = self._quoted = self._escaped = False
@@ -101,6 +140,8 @@ class ForcedCall:
         return text
 
     def finish(self, reason: str) -> tuple[list[Piece], str]:
+        if reason == "stop" and self._whole and not self._ended:
+            raise _unformed()
         return [], "tool_calls" if self._ended else reason
 
 

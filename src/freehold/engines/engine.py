@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import secrets
 import sys
@@ -25,6 +26,8 @@ from freehold.engines.llama.settings import ChildSettings
 from freehold.engines.supervise import Backoff, Child, Log, resident
 from freehold.wire.client import Client
 from freehold.wire.origin import Origin, Timeouts
+
+log = logging.getLogger("freehold.engines")
 
 State = Literal["starting", "ready", "busy", "asleep", "stopped", "failed"]
 _ADOPTED_SECONDS, _ADOPTED_HELD_SECONDS = 3.0, 5.0  # an adopted server answers soon, or is asked again later
@@ -164,6 +167,7 @@ class Engine:
             self._backoff.reset()
         if self._life is None or self._life.done():
             self._settled = asyncio.get_running_loop().create_future()
+            log.info("engine %s: starting", self.name)
             self._life = asyncio.create_task(self._live())
 
     async def wait(self) -> Origin:
@@ -188,8 +192,11 @@ class Engine:
         """End it, in order; nothing is left behind."""
         life, self._life = self._life, None
         if life is not None:
+            ran = not life.done()
             life.cancel()
             await asyncio.gather(life, return_exceptions=True)
+            if ran:
+                log.info("engine %s: stopped", self.name)
         self._error = None
         self._backoff.reset()
         self.reason = ""
@@ -207,11 +214,12 @@ class Engine:
                         self._backoff.hold(tick(), _ADOPTED_HELD_SECONDS if e.retryable else None)
                         self._fail(e)
                         return
-                    self.reason = e.message
+                    self.reason, how = e.message, "did not start"
                 else:
                     self._set_up()
+                    log.info("engine %s: ready in %.1f s", self.name, tick() - began)
                     began = tick()
-                    self.reason = await self._watch()
+                    self.reason, how = await self._watch(), "crashed"
                     self._up = False
                     self._settled = asyncio.get_running_loop().create_future()
                     await self._end()
@@ -220,6 +228,7 @@ class Engine:
                 if pause is None:
                     self._fail(EngineError(f"The engine of {self.name} keeps crashing: {self.reason}"))
                     return
+                log.warning("engine %s: %s: %s; started again in %.1f s", self.name, how, self.reason, pause)
                 await asyncio.sleep(pause)
         finally:
             self._up = False
@@ -241,6 +250,8 @@ class Engine:
     def _fail(self, error: EngineError) -> None:
         self._error = error
         self.reason = error.message
+        held = self._backoff.held_until - tick()
+        log.error("engine %s: failed: %s; not tried again for %.0f s", self.name, error.message, held)
 
     async def _watch(self) -> str:
         """Return why it is no longer up."""
@@ -397,7 +408,9 @@ class Engine:
             return
         try:
             answer = await self._client.fetch(self.origin, b"GET", b"/health", timeouts=_LOOK)
-            self.seen = _seen.decode(answer.body)
+            slept, self.seen = self.seen.asleep, _seen.decode(answer.body)
+            if slept != self.seen.asleep:
+                log.debug("engine %s: %s", self.name, "asleep" if self.seen.asleep else "awake")
         except (FreeholdError, msgspec.DecodeError):
             if tick() - self._heard > _UNHEARD_SECONDS:
                 self._hung("it did not answer /health")
@@ -417,6 +430,7 @@ class Engine:
             else:
                 self._up = False
                 self.reason = "the adopted server does not answer"
+                log.warning("engine %s: %s", self.name, self.reason)
                 if self._life is not None:
                     self._life.cancel()
 

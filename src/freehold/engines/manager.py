@@ -12,7 +12,7 @@ from freehold.core.errors import EngineError
 from freehold.engines import fit as fitting
 from freehold.engines import gguf
 from freehold.engines.command import Adopted, Command
-from freehold.engines.engine import Engine, Model
+from freehold.engines.engine import Engine, Model, log
 from freehold.engines.supervise import sweep
 from freehold.wire.client import Client
 from freehold.wire.origin import Origin
@@ -92,6 +92,7 @@ class EngineManager:
             elif engine.seen.asleep:
                 await self._make_room(engine, max(engine.estimate - engine.bytes, 0))
                 engine.seen.asleep = False  # the call that comes wakes it
+                log.debug("engine %s: woken", model)
         await engine.wait()
         return engine.grant()
 
@@ -163,8 +164,12 @@ class EngineManager:
                         retry_after=_RETRY_SECONDS,
                         hint="try again shortly, or raise [engines] memory",
                     )
-                self.evictions += 1
-                await victim.stop()
+                await self._evict(victim, f"{engine.name} needs {need >> 20} MiB")
+
+    async def _evict(self, victim: Engine, why: str) -> None:
+        self.evictions += 1
+        log.info("engine %s: evicted: %s", victim.name, why)
+        await victim.stop()
 
     def _taken(self, engine: Engine) -> int:
         """Bytes that all engines are counted with, those whose start is decided included; `engine` by what it holds."""
@@ -196,8 +201,7 @@ class EngineManager:
                 if len(self._engines) < 2 or not engines:
                     return
                 victim = min(engines, key=lambda e: e.granted)
-                self.evictions += 1
-                await victim.stop()
+                await self._evict(victim, "all together hold more than [engines] memory")
 
 
 def _size(path: Path) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from freehold.core.errors import BadRequest
+from freehold.engines import schema_bounds
+from freehold.engines.schema_bounds import UNREACHABLE, Weight
 
 _ANNOTATIONS = frozenset(
     [
@@ -79,20 +81,38 @@ _NAMED = ("properties", "$defs", "definitions")
 _LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
 
 
-def prepare(schema: Any, param: str, *, strict: bool) -> dict[str, Any]:
+def prepare(schema: Any, param: str, *, strict: bool, weight: Weight | None = None) -> dict[str, Any]:
     """Return `schema` as the grammar takes it, or refuse it: BadRequest with the path of the keyword.
 
-    What is never right (a dangling reference, a pattern that would silently allow any string) is refused always;
-    keywords that the grammar would pass over are refused when `strict`.
+    What is never right (a dangling reference, a pattern that would silently allow any string, more than a grammar can
+    hold) is refused always; keywords that the grammar would pass over are refused when `strict`. `weight` is added to.
     """
     if not isinstance(schema, dict):
-        raise _refuse(param, "#", "a schema is a JSON object")
+        raise refuse(param, "#", "a schema is a JSON object")
+    own = Weight()
     for path, part in _parts(schema, "#", 0, param):
         _check_part(schema, part, path, param, strict)
+        at, why = schema_bounds.weigh(path, part, own)
+        if why:
+            raise refuse(param, at, why)
+        if strict and _levels(path) > schema_bounds.STRICT_LEVELS:
+            raise refuse(param, path, f"objects are nested more than {schema_bounds.STRICT_LEVELS} deep")
+    if excess := own.excess():
+        raise refuse(param, "#", excess)
+    if endless := schema_bounds.loops(schema, _parts(schema, "#", 0, param), resolve):
+        raise refuse(param, endless, "the reference leads back to itself, so no value could ever end")
+    if weight is not None:
+        weight.add(own)
     return _translated(schema)  # type: ignore[no-any-return]
 
 
-def _refuse(param: str, path: str, why: str) -> BadRequest:
+def _levels(path: str) -> int:
+    """How many objects a part is nested in."""
+    return path.count("/properties/") + path.count("/additionalProperties")
+
+
+def refuse(param: str, path: str, why: str) -> BadRequest:
+    """What is said of a schema that cannot be taken."""
     return BadRequest(
         f"Invalid schema for {param!r}: at {path}: {why}.",
         code="invalid_json_schema",
@@ -104,7 +124,7 @@ def _refuse(param: str, path: str, why: str) -> BadRequest:
 def _parts(schema: dict[str, Any], path: str, depth: int, param: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every schema within a schema, with its path."""
     if depth > _DEPTH:
-        raise _refuse(param, path, f"nested more than {_DEPTH} deep")
+        raise refuse(param, path, f"nested more than {_DEPTH} deep")
     yield path, schema
     for name in _NAMED:
         inner = schema.get(name)
@@ -113,7 +133,7 @@ def _parts(schema: dict[str, Any], path: str, depth: int, param: str) -> Iterato
                 if isinstance(value, dict):
                     yield from _parts(value, f"{path}/{name}/{key}", depth + 1, param)
                 elif not isinstance(value, bool):
-                    raise _refuse(param, f"{path}/{name}/{key}", "a schema is a JSON object")
+                    raise refuse(param, f"{path}/{name}/{key}", "a schema is a JSON object")
     for name in _LISTED:
         inner = schema.get(name)
         if isinstance(inner, list):
@@ -130,16 +150,16 @@ def _check_part(root: dict[str, Any], part: dict[str, Any], path: str, param: st
     kinds = part.get("type", [])
     for kind in kinds if isinstance(kinds, list) else [kinds]:
         if kind not in _TYPES:
-            raise _refuse(param, f"{path}/type", f"{kind!r} is no JSON type")
+            raise refuse(param, f"{path}/type", f"{kind!r} is no JSON type")
     if "pattern" in part:
         _, why = translate(part["pattern"])
         if why:
-            raise _refuse(param, f"{path}/pattern", why)
+            raise refuse(param, f"{path}/pattern", why)
     if "$ref" in part and resolve(root, part["$ref"]) is None:
-        raise _refuse(param, f"{path}/$ref", f"{part['$ref']!r} leads nowhere within this schema")
+        raise refuse(param, f"{path}/$ref", f"{part['$ref']!r} leads nowhere within this schema")
     for name, form in (("enum", list), ("required", list), ("properties", dict), *((n, list) for n in _LISTED)):
         if name in part and not isinstance(part[name], form):
-            raise _refuse(param, f"{path}/{name}", f"it must be {'a list' if form is list else 'an object'}")
+            raise refuse(param, f"{path}/{name}", f"it must be {'a list' if form is list else 'an object'}")
     if not strict:
         return
     for name in part:
@@ -147,9 +167,9 @@ def _check_part(root: dict[str, Any], part: dict[str, Any], path: str, param: st
             continue
         if name in _INTEGER_RANGE and kinds == "integer":
             continue
-        raise _refuse(param, f"{path}/{name}", "this engine cannot enforce the keyword, and the schema is strict")
+        raise refuse(param, f"{path}/{name}", "this engine cannot enforce the keyword, and the schema is strict")
     if "format" in part and part["format"] not in _FORMATS:
-        raise _refuse(
+        raise refuse(
             param, f"{path}/format", f"this engine cannot enforce {part['format']!r}, and the schema is strict"
         )
 
@@ -207,8 +227,8 @@ def translate(pattern: object) -> tuple[str, str]:
             why = "" if inside else _unknown(pattern, at, end)
             if why:
                 return "", why
+            out.append("\\[" if inside and sign == "[" else sign)
             inside = sign != "]" if inside else sign == "["
-            out.append(sign)
         at += 1
     return f"^{''.join(out)}$", ""
 
@@ -230,8 +250,14 @@ def _translated(value: Any) -> Any:
         return {
             key: translate(inner)[0] if key == "pattern" and isinstance(inner, str) else _translated(inner)
             for key, inner in value.items()
+            if not _unreachable(key, inner)
         }
     return [_translated(v) for v in value] if isinstance(value, list) else value
+
+
+def _unreachable(key: str, bound: Any) -> bool:
+    """Whether this is a longest length that no reply can reach: it would only cost."""
+    return key in ("maxItems", "maxLength", "maxProperties") and isinstance(bound, int) and bound >= UNREACHABLE
 
 
 def rooted(schema: dict[str, Any], at: str) -> dict[str, Any]:
@@ -283,7 +309,7 @@ def _fits_object(value: dict[str, Any], schema: dict[str, Any], root: dict[str, 
     properties = schema.get("properties", {})
     if any(name not in value for name in schema.get("required", ())):
         return False
-    more = schema.get("additionalProperties", True)
+    more = schema.get("additionalProperties", True) if "patternProperties" not in schema else True
     return all(fits(inner, properties.get(key, more), root, depth + 1) for key, inner in value.items())
 
 

@@ -9,9 +9,11 @@ from freehold.engines import enforce
 from freehold.engines.enforce_shape import shaper
 from freehold.engines.llama import parameters
 from freehold.engines.llama.generate import answer
+from freehold.engines.llama.guide import grammar
 from freehold.engines.llama.native import Native
 from freehold.engines.llama.reply import Stream, Tally, Whole
 from freehold.engines.llama.slots import Slots
+from freehold.engines.schema import refuse
 from freehold.wire.server import Exchange
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
@@ -30,7 +32,8 @@ async def chat(native: Native, slots: Slots, exchange: Exchange, fingerprint: st
     _extras(request, body)
     if top is not None:
         body["logprobs"], body["top_logprobs"] = True, max(1, top)
-    _form(request, body, plan, native, top is not None)
+    _form(body, plan, native, top is not None)
+    await _hold(body, plan, native)
     output: Stream | Whole
     if common.stream:
         output = Stream(exchange, True, settings.name, fingerprint, common.include_usage)
@@ -39,15 +42,17 @@ async def chat(native: Native, slots: Slots, exchange: Exchange, fingerprint: st
     tally = Tally()
     sink = output if top is None else _Trimmed(output, top)
     try:
-        await answer(native, slots, body, True, common.n, 0, lambda: shaper(plan), sink, tally)
+        await answer(
+            native, slots, body, True, common.n, 0, lambda: shaper(plan, whole="stop" not in body), sink, tally
+        )
     except FreeholdError as e:
         output.fail(e)
         return
     output.end(tally)
 
 
-def _form(request: parameters.Body, body: parameters.Body, plan: enforce.Plan, native: Native, logprobs: bool) -> None:
-    """Make the engine generate what the plan needs: tools for the template or in words, a schema for the grammar."""
+def _form(body: parameters.Body, plan: enforce.Plan, native: Native, logprobs: bool) -> None:
+    """Tell the model what the plan needs: tools for the template, or in words."""
     wants_tools = plan.choice != "none"
     # llama.cpp refuses logprobs beside tools in a stream, so then the tools are told in words
     templated = native.caps.tools and not logprobs
@@ -56,17 +61,37 @@ def _form(request: parameters.Body, body: parameters.Body, plan: enforce.Plan, n
             {"type": "function", "function": {"name": t.name, "description": t.description, "parameters": t.parameters}}
             for t in plan.tools
         ]
-        if plan.enforced or plan.schema is not None:
-            body["tool_choice"] = "none"  # the template still tells of them; our grammar decides the form
+        if plan.enforced or plan.schema is not None or not plan.calm:
+            # The template still tells of them. Our grammar decides the form, or, where llama.cpp's own for these tools
+            # would be a burden on everybody, the model does, and we read what it says
+            body["tool_choice"] = "none"
         else:
             body["tool_choice"] = "auto"
             body["parallel_tool_calls"] = plan.parallel
     if not templated or not native.caps.tool_calls:
         system = enforce.explain(plan) if wants_tools and not templated else ""
         body["messages"] = enforce.retell(body["messages"], system)
+
+
+async def _hold(body: parameters.Body, plan: enforce.Plan, native: Native) -> None:
+    """Have the engine hold the reply to the plan's schema. BadRequest when it could not."""
     schema = enforce.grammar_schema(plan)
-    if schema is not None:
+    if schema is None:
+        return
+    if plan.calm and (native.guide is None or native.caps.thinks):
+        # llama.cpp's own way lets a model think before it answers
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
+        return
+    param = "tools" if plan.enforced else "response_format.json_schema.schema"
+    if native.guide is None:
+        raise refuse(param, "#", "this build of the engine has no grammars for a schema of this size")
+    text = grammar(schema)
+    why = await native.check_grammar(text)
+    if why:
+        raise refuse(param, "#", why)
+    body["grammar"] = text
+    if native.caps.thinks:  # under this grammar there is no room to
+        body["chat_template_kwargs"] = {**body.get("chat_template_kwargs", {}), "enable_thinking": False}
 
 
 def _logprobs(request: parameters.Body) -> int | None:

@@ -150,9 +150,10 @@ async def answer(
         if seeded:
             native_body["seed"] = (body["seed"] + done) & 0x7FFFFFFF
         generation = Generation(output, [make() for _ in range(count)], offset + done, tally, done > 0)
+        encoded = msgspec.json.encode(native_body)
         await slots.take(count)
         try:
-            await native.generate(chat, msgspec.json.encode(native_body), generation.feed)
+            await native.generate(chat, encoded, generation.feed, len(encoded) - len(body.get("grammar", "")))
         finally:
             slots.give(count)
         if generation.finished < count:

@@ -13,14 +13,18 @@ import re
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from freehold.core.clock import tick
 from freehold.core.errors import BadRequest, ContextTooLong, EngineError, FreeholdError, Unsupported
+from freehold.engines.llama.guide import Guide
 from freehold.engines.llama.settings import ChildSettings
+from freehold.engines.llama.slots import Reading
 
+_THOUGHTS = ("<think>", "<|channel|>", "[THINK]")  # what a template says of a model that thinks aloud
 _NUDGE_SECONDS = 3.0  # silence at the start of a call after which the engine is woken once more
 
 
@@ -30,6 +34,7 @@ class Caps(msgspec.Struct, frozen=True):
     tools: bool = False  # describes tools to the model
     tool_calls: bool = False  # repeats earlier tool calls to the model
     vision: bool = False
+    thinks: bool = False  # may think aloud before it answers
 
 
 class _TemplateCaps(msgspec.Struct):
@@ -42,6 +47,7 @@ class _Modalities(msgspec.Struct):
 
 
 class _Props(msgspec.Struct):
+    chat_template: str = ""
     chat_template_caps: _TemplateCaps = msgspec.field(default_factory=_TemplateCaps)
     modalities: _Modalities = msgspec.field(default_factory=_Modalities)
     is_sleeping: bool = False
@@ -117,7 +123,18 @@ def _refusal(message: str) -> FreeholdError:
 class Run:
     """One native call in progress. `feed` receives batches of JSON objects in the loop; `wait` ends with the call."""
 
-    __slots__ = ("_feed", "_inbox", "_loop", "_scheduled", "began", "cancelled", "error", "finished", "native")
+    __slots__ = (
+        "_feed",
+        "_inbox",
+        "_loop",
+        "_scheduled",
+        "began",
+        "cancelled",
+        "error",
+        "finished",
+        "native",
+        "on_read",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, native: Native, feed: Callable[[list[bytes]], None]) -> None:
         self._loop, self.native, self._feed = loop, native, feed
@@ -126,6 +143,13 @@ class Run:
         self.began = self.cancelled = False
         self.error: BaseException | None = None
         self.finished: asyncio.Future[None] = loop.create_future()
+        self.on_read: Callable[[], None] | None = None  # called once, when the prompt is read or never will be
+
+    def read(self) -> None:
+        """Note that the engine has read the prompt."""
+        told, self.on_read = self.on_read, None
+        if told is not None:
+            told()
 
     def receive(self, data: bytes) -> bool:
         """The callback, in the worker thread. True stops the call. Must not raise: llama.cpp would swallow it."""
@@ -148,6 +172,8 @@ class Run:
         batch, self._inbox = self._inbox, []
         if not batch or self.cancelled:
             return
+        if self.on_read is not None and any(b'"prompt_progress"' not in data and data != b"null" for data in batch):
+            self.read()
         try:
             self._feed(batch)
         except Exception as e:
@@ -175,6 +201,8 @@ class Native:
         # Two more threads than slots: one for a probe, one to wake the engine.
         self._pool = ThreadPoolExecutor(settings.slots + 2, "llama")
         self.caps = Caps()
+        self.guide: Guide | None = None
+        self._reading = Reading(settings.batch)
 
     def load(self) -> None:
         """Load the weights; blocks, and holds the interpreter's lock all the while. EngineError when it cannot."""
@@ -193,8 +221,21 @@ class Native:
             tools=props.chat_template_caps.supports_tools,
             tool_calls=props.chat_template_caps.supports_tool_calls,
             vision=props.modalities.vision and bool(self.settings.mmproj),
+            thinks=any(mark in props.chat_template for mark in _THOUGHTS),
         )
+        if not self.settings.embedding:
+            self.guide = _guide()
         self.quiet_since = tick()
+
+    @property
+    def unread(self) -> int:
+        """Calls that have a slot and wait for the prompt of another to be read."""
+        return self._reading.waiting
+
+    async def check_grammar(self, text: str) -> str:
+        """Why the engine could not hold replies to a grammar; "" when it can."""
+        assert self.guide is not None  # who makes such grammars has looked
+        return await asyncio.to_thread(self.guide.refusal, text)
 
     def asleep(self) -> bool:
         """Whether the weights were given back for idleness, as the engine itself says. Does not wake it."""
@@ -217,14 +258,18 @@ class Native:
         finally:
             connection.close()
 
-    async def generate(self, chat: bool, body: bytes, feed: Callable[[list[bytes]], None]) -> None:
+    async def generate(self, chat: bool, body: bytes, feed: Callable[[list[bytes]], None], length: int = 0) -> None:
         """Run one streamed call to its end; `feed` gets the JSON objects it emits, in batches, in the loop.
 
-        Raises what `as_error` makes of a failure. When the awaiting task is cancelled the engine is told to stop, and
-        the cancellation goes through only when the slot is free: within one token, or one prompt step.
+        `length` is about how many characters the prompt has: the engine reads one long prompt at a time, for each of
+        those that it reads at once must be told on its own, step by step, to stop. Raises what `as_error` makes of a
+        failure. When the awaiting task is cancelled the engine is told to stop, and the cancellation goes through only
+        when the slot is free: within one token, or one prompt step.
         """
         loop = asyncio.get_running_loop()
+        await self._reading.begin(length)
         run = Run(loop, self, feed)
+        run.on_read = lambda: self._reading.end(length)
         handle = self._server.handle_chat_completions if chat else self._server.handle_completions
 
         def work() -> None:
@@ -248,6 +293,7 @@ class Native:
                     await asyncio.shield(run.finished)
             raise
         finally:
+            run.read()
             nudge.cancel()
             self.busy -= 1
             self.quiet_since = tick()
@@ -352,6 +398,16 @@ def _open(settings: ChildSettings, kv_type: str) -> Any:
                 xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{settings.pooling.upper()}"
             )
     return xllamacpp.Server(params)
+
+
+def _guide() -> Guide | None:
+    """The second grammar engine; None when this build of xllamacpp has none."""
+    import xllamacpp
+
+    for library in Path(xllamacpp.__file__).parent.glob("xllamacpp*.so"):
+        with contextlib.suppress(OSError):
+            return Guide(library)
+    return None
 
 
 def resident_bytes() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from typing import Any
@@ -38,6 +39,13 @@ class Tally:
                 "rejected_prediction_tokens": 0,
             },
         }
+
+
+def error_headers(error: FreeholdError) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of a reply that tells of `error`."""
+    if error.retry_after is None:
+        return JSON_HEADERS
+    return (*JSON_HEADERS, (b"retry-after", b"%d" % math.ceil(error.retry_after)))
 
 
 def render_error(error: FreeholdError) -> bytes:
@@ -113,7 +121,7 @@ class Stream:
     def fail(self, error: FreeholdError) -> None:
         """Tell of an error: by status while nothing was sent, else by an error event that ends the stream undone."""
         if not self._exchange.answered:
-            self._exchange.reply(error.status, JSON_HEADERS, render_error(error))
+            self._exchange.reply(error.status, error_headers(error), render_error(error))
             return
         self._pending.append(b"data: " + render_error(error) + b"\n\n")
         self._exchange.end(b"".join(self._pending))
@@ -198,7 +206,7 @@ class Whole:
         return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": choice.finish}
 
     def fail(self, error: FreeholdError) -> None:
-        self._exchange.reply(error.status, JSON_HEADERS, render_error(error))
+        self._exchange.reply(error.status, error_headers(error), render_error(error))
 
 
 def merge_legacy(pieces: list[dict[str, Any]]) -> dict[str, Any]:

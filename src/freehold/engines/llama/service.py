@@ -21,7 +21,7 @@ from freehold.engines.llama.chat import chat
 from freehold.engines.llama.completion import complete
 from freehold.engines.llama.embedding import embed
 from freehold.engines.llama.native import Native, resident_bytes
-from freehold.engines.llama.reply import JSON_HEADERS, render_error
+from freehold.engines.llama.reply import JSON_HEADERS, error_headers, render_error
 from freehold.engines.llama.slots import Slots
 from freehold.wire.server import Exchange
 
@@ -66,7 +66,7 @@ class Service:
         if exchange.answered:
             exchange.abort()
         else:
-            exchange.reply(error.status, JSON_HEADERS, render_error(error))
+            exchange.reply(error.status, error_headers(error), render_error(error))
 
     async def _route(self, exchange: Exchange) -> None:
         if not self._knows_key(exchange.headers):
@@ -104,7 +104,7 @@ class Service:
             model=settings.name,
             asleep=native.asleep(),
             busy=native.busy,
-            waiting=self.slots.waiting,
+            waiting=self.slots.waiting + native.unread,
             slots=settings.slots,
             context=settings.context,
             beats=native.beats,

@@ -6,6 +6,12 @@ import asyncio
 import contextlib
 from collections import deque
 
+from freehold.core.errors import EngineError
+
+_WAITING = 256  # calls in line; whoever comes then is told to come again
+_RETRY_SECONDS = 5.0
+_CHARACTERS = 3  # of text in a token, at least, mostly
+
 
 class Slots:
     """`size` permits, handed out in order of arrival; a call may need several at once.
@@ -28,6 +34,13 @@ class Slots:
         if self.free >= count and not self._line:
             self.free -= count
             return
+        if len(self._line) >= _WAITING:
+            raise EngineError(
+                f"The engine has {_WAITING} calls waiting.",
+                code="engine_busy",
+                retry_after=_RETRY_SECONDS,
+                hint="try again shortly; a fallback of the route would take the call now",
+            )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append((count, turn))
         try:
@@ -52,3 +65,34 @@ class Slots:
             if not turn.done():
                 self.free -= count
                 turn.set_result(None)
+
+
+class Reading:
+    """Lets the engine read one long prompt at a time, and short ones beside it that fit into one of its steps.
+
+    It would read several one after the other anyhow; and when their callers leave, each would have to wait for its own
+    next step to be told to stop, while one that has not begun just leaves.
+    """
+
+    def __init__(self, step: int) -> None:
+        self._short = step * _CHARACTERS  # characters of prompt that one step takes in
+        self._room = Slots(self._short)
+        self._long = Slots(1)
+
+    @property
+    def waiting(self) -> int:
+        """Prompts in line."""
+        return self._room.waiting + self._long.waiting
+
+    def _gate(self, length: int) -> tuple[Slots, int]:
+        return (self._long, 1) if length > self._short else (self._room, max(1, length))
+
+    async def begin(self, length: int) -> None:
+        """Wait until a prompt of `length` characters may be read."""
+        gate, count = self._gate(length)
+        await gate.take(count)
+
+    def end(self, length: int) -> None:
+        """Note that it was."""
+        gate, count = self._gate(length)
+        gate.give(count)
