@@ -264,10 +264,11 @@ class Ledger:
             return await self._refuse([], away) if away is not None else None
         try:
             await self._append(group)
-        except StoreError as e:
+        except Exception as e:
+            error = e if isinstance(e, StoreError) else _unforeseen(e)
             if self._spool is not None:
-                return await self._through_spool(group, e)
-            return await self._refuse(group, e)
+                return await self._through_spool(group, error)
+            return await self._refuse(group, error)
         for _, future, _ in group:
             if future is not None and not future.done():
                 future.set_result(None)
@@ -290,7 +291,12 @@ class Ledger:
             part = records[start : start + CHUNK]
             texts = storing([(record.entry, record.bodies) for record in part])
             doubtful = self._doubtful[:CHUNK] if start == 0 else []
-            await append_carefully(self._store, [record.entry for record in part], doubtful, also=(PROBE, *texts))
+            try:
+                await append_carefully(self._store, [record.entry for record in part], doubtful, also=(PROBE, *texts))
+            except StoreError:
+                raise
+            except Exception as e:
+                raise _unforeseen(e) from e
             del self._doubtful[: len(doubtful)]
 
     # -- while the store is away ------------------------------------------------------------------------------------
@@ -399,7 +405,10 @@ class Ledger:
                         return None
                     attempt = None
                 if attempt is None and self._spool.done >= self._spool.size:
-                    await asyncio.to_thread(self._spool.clear)
+                    try:
+                        await asyncio.to_thread(self._spool.clear)
+                    except StoreError as e:  # what it still holds is in the store, and goes there once only
+                        _log("the spool could not be emptied", e)
                     self.state = "ok"
                     log.info("the spool is in the ledger: the store is back", extra={"spool": str(self._spool.path)})
                     return None
@@ -441,6 +450,13 @@ async def replay(store: Store, path: Path) -> int:
 
 def _log(event: str, error: StoreError, **more: str) -> None:
     log.error(event, extra={"why": error.message, "code": error.code, "hint": error.hint, **more})
+
+
+def _unforeseen(error: Exception) -> StoreError:
+    """Return what callers hear of a mistake of ours: the pump has to outlive it, or they would wait for ever."""
+    log.error("the ledger failed", exc_info=error)
+    what = f"The ledger failed: {type(error).__name__}: {error}."
+    return StoreError(what, code="store_error", hint="this is a bug of ours; report it with the log")
 
 
 def _records(group: Sequence[_Item]) -> list[Record]:

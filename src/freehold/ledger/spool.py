@@ -84,10 +84,14 @@ class Spool:
             raise StoreError(f"The spool {self.path} cannot be read: {e.strerror}.", hint=hint) from e
 
     def clear(self) -> None:
-        """Forget everything: it is in the store."""
-        if self._fd is not None:
-            os.ftruncate(self._fd, 0)
-            os.fsync(self._fd)
+        """Forget everything: it is in the store. Raises StoreError."""
+        try:
+            if self._fd is not None:
+                os.ftruncate(self._fd, 0)
+                os.fsync(self._fd)
+        except OSError as e:
+            hint = "see the system log; what the file holds is in the store already"
+            raise StoreError(f"The spool {self.path} cannot be emptied: {e.strerror}.", hint=hint) from e
         self.done = self.size = 0
         self._torn = False
 

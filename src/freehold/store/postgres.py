@@ -99,7 +99,7 @@ class Postgres:
         try:
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1,
+                min_size=0,  # the pool would log each of its tries to keep one
                 max_size=POOL,
                 timeout=max(patience, 10.0),
                 init=_prepare,
@@ -223,9 +223,9 @@ class Postgres:
             raise explain(e) from e
         finally:
             if db is not None:
-                if not clean:
-                    db.terminate()
                 with suppress(*UNREACHABLE, asyncpg.PostgresError):
+                    if not clean:
+                        db.terminate()  # raises when the pool has taken back a connection that broke
                     await self._pool.release(db, timeout=self._patience)
 
     @asynccontextmanager

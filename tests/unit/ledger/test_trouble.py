@@ -324,3 +324,31 @@ async def test_erasing_beside_a_reader_says_that_it_is_not_done_yet(store: SQLit
     reader.close()
     assert await erase(store, call="a", why="asked") == 0
     assert all(b"the secret" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("when_down", ["refuse", "spool"])
+async def test_a_mistake_of_ours_hangs_nobody(
+    store: SQLite, tmp_path: Path, caplog: pytest.LogCaptureFixture, when_down: str
+) -> None:
+    ledger = Ledger(store, when_down=when_down, spool_path=tmp_path / "spool")  # type: ignore[arg-type]
+    original, wrong = SQLite._append, [RuntimeError("once"), RuntimeError("twice")]
+
+    def faulty(self: SQLite, *args: object) -> object:
+        if wrong:
+            raise wrong.pop()
+        return original(self, *args)  # type: ignore[arg-type]
+
+    store._append = faulty.__get__(store)  # type: ignore[method-assign]
+    async with asyncio.timeout(2):
+        if when_down == "refuse":
+            with pytest.raises(StoreError, match="RuntimeError") as caught:
+                await ledger.intend(intent("a"))
+            assert caught.value.hint
+        else:
+            await ledger.intend(intent("a"))
+    await until(ledger, "ok")
+    await ledger.intend(intent("b"))
+    await ledger.close()
+    assert any(record.exc_info for record in caplog.records) and (await verify(store)).ok
+    found = {row.entry.call async for row in entries(store, Query(kinds=("intent",)))}
+    assert found == ({"b"} if when_down == "refuse" else {"a", "b"})
