@@ -11,6 +11,17 @@ stop() {
     exit 1
 }
 
+# pip warns of each retry; what counts are its errors. All of it stays in the log when something failed.
+log=$venv/pip.log
+heard() {
+    while IFS= read -r line; do
+        case $line in
+        WARNING:*) ;;
+        *) echo "$line" >&2 ;;
+        esac
+    done <"$log"
+}
+
 # pip and npm keep caches in the user's folder; without one they get a place of their own.
 if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
     HOME=$PWD/$venv/home
@@ -48,12 +59,15 @@ mkdir -p "$HOME"
 
 echo "installing $lock into $venv" >&2
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --quiet --progress-bar on \
-    --require-hashes -r "$lock" ||
+    --require-hashes -r "$lock" 2>"$log" || {
+    heard
     stop "the packages of $lock were not installed" \
-        "see the lines above: no network, a full disk, or a file whose hash is not the locked one; then run it again"
+        "no network, a full disk, or a file whose hash is not the locked one: $log has all that pip said; run it again"
+}
 if [ -z "$alone" ]; then
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --quiet \
         --no-index --no-deps --no-build-isolation --editable . ||
         stop "Freehold itself was not installed" "see the lines above"
 fi
+rm -f "$log"
 printf '%s' "$wanted" >"$stamp"

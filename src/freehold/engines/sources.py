@@ -268,6 +268,8 @@ def _reason(error: BaseException) -> str:
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(inner, TimeoutError):
         return "no answer in time"
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror.lower()
     return str(inner) or type(inner).__name__
 
 

@@ -22,6 +22,7 @@ def line(stored: Stored, names: dict[str, str]) -> dict[str, Any]:
     mark = "~" if entry.estimated else ""
     row: dict[str, Any] = {**msgspec.structs.asdict(entry), "at": iso(entry.at)[:19]}
     row |= {"key": names.get(entry.key, entry.key) or None, "cost": None, "error": entry.error or None}
+    row |= {"status": entry.status or None, "input": None, "output": None}
     if entry.kind == "outcome":
         row |= {"input": f"{mark}{entry.input}", "output": f"{mark}{entry.output}"}
         row["cost"] = _cost(entry.cost, entry.currency, entry.estimated, entry.error == "not_sent")
