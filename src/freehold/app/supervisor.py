@@ -75,6 +75,8 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reloading = asyncio.Lock()
         self._waiting_restart: list[str] = []
+        # Taken now and not when the watch begins: what is written while the workers start is seen too.
+        self._read = _stamp(config)
 
     def stop(self) -> None:
         """Stop taking calls, let those under way finish, then end."""
@@ -275,7 +277,7 @@ class Supervisor:
 
     async def _watch_files(self) -> None:
         """Reload when the configuration's files change; a half-written file is read again when it is at rest."""
-        seen = _stamp(self.config)
+        seen = self._read
         while True:
             await asyncio.sleep(1.0)
             now = _stamp(self.config)

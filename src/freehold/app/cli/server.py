@@ -60,6 +60,8 @@ def _warn(context: Context) -> None:
     from freehold.app.upkeep import absent
     from freehold.engines import shelf
 
+    if not any(deployment.kind == "llamacpp" for deployment in context.config.deployments.values()):
+        return
     for model in pulling.configured(context.config):
         path = shelf.locate(context.config.home, model)
         if path is None or not os.path.isfile(path):
