@@ -20,6 +20,7 @@ from freehold.app import environment as env
 from freehold.app import options
 from freehold.app.config import Problems, Reader, Secret, join, parse, suggest
 from freehold.app.discovery import discover, kinds
+from freehold.app.known import models as known_models
 from freehold.app.place import check_store, locate, store_url
 from freehold.app.settings import Config, Deployment, File, Route, Server
 from freehold.core.errors import ConfigError
@@ -80,8 +81,13 @@ def load(
         origins=reader.origins,
         hash="",
     )
-    digest = hashlib.sha256(msgspec.json.encode(effective(config), order="deterministic")).hexdigest()
-    return msgspec.structs.replace(config, hash=digest)
+    return digest(config)
+
+
+def digest(config: Config) -> Config:
+    """Return `config` with the hash of its effective values."""
+    found = hashlib.sha256(msgspec.json.encode(effective(config), order="deterministic")).hexdigest()
+    return msgspec.structs.replace(config, hash=found)
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -186,9 +192,10 @@ def _check_deployments(deployments: dict[str, Deployment], own: Path | None, rea
 
     known = kinds()
     models: Catalogue | None = None
-    if own is None or os.access(own, os.R_OK):
+    wanted = own is not None or any(deployment.kind == "llamacpp" for deployment in deployments.values())
+    if wanted and (own is None or os.access(own, os.R_OK)):
         try:
-            models = Catalogue.load(own)
+            models = known_models(own)
         except ConfigError as e:
             reader.note("engines.catalogue", e.message, e.hint)
     for name, deployment in deployments.items():

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from freehold.app import known
 from freehold.app.cli.output import Talk
 from freehold.app.environment import Environment
 from freehold.app.settings import Config
@@ -21,7 +22,7 @@ _WORTH_A_BAR = 5_000_000
 
 def catalogue(config: Config) -> Catalogue:
     """Return the shipped models and the user's own. Raises ConfigError."""
-    return Catalogue.load(config.engines.catalogue)
+    return known.models(config.engines.catalogue)
 
 
 def settings(

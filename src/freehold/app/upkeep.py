@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from freehold import access, ledger, store
 from freehold.access import Limit, LimitsMemory, SharedMeter
-from freehold.app import options, wiring
+from freehold.app import known, options, wiring
 from freehold.app.environment import Environment
 from freehold.app.settings import Config, Deployment
 from freehold.core.clock import now_ns
@@ -71,8 +71,8 @@ class Upkeep:
     def engines(self) -> list[dict[str, Any]]:
         """The state of each engine, for people and for /readyz."""
         wanted = set(self._wanted()) if self._config.engines.start == "at_start" else set()
-        known = self._manager.status() if self._manager is not None else []
-        seen = {state["name"] for state in known}
+        tried = self._manager.status() if self._manager is not None else []
+        seen = {state["name"] for state in tried}
         waiting = [
             {
                 "name": m,
@@ -82,7 +82,7 @@ class Upkeep:
             }
             for m in sorted(wanted - seen)
         ]
-        return [{**state, "wanted": state["name"] in wanted} for state in known] + waiting
+        return [{**state, "wanted": state["name"] in wanted} for state in tried] + waiting
 
     async def stop_engine(self, name: str) -> dict[str, Any]:
         """Stop an engine and free its memory; the next call starts it again."""
@@ -96,14 +96,17 @@ class Upkeep:
 
     async def reload(self, config: Config) -> None:
         """Take over a configuration: engines that are no longer wanted end, new ones start."""
-        before = set(self._wanted())
+        before, engines = self._own(), self._config.engines
         self._config = config
+        after = self._own()
+        names = before.keys() | after.keys()
+        touched = [n for n in sorted(names) if engines != config.engines or before.get(n) != after.get(n)]
         if self._manager is not None:
             self._manager.configure(config.engines, self._find)
-            for model in before - set(self._wanted()):
-                await self._manager.stop(model)
-        for model in set(self._wanted()) - before if config.engines.start == "at_start" else ():
-            self._tasks.append(asyncio.create_task(self._warm(model)))
+            for model in touched:
+                await self._manager.stop(model)  # an engine takes its settings when it is made
+        if config.engines.start == "at_start":
+            self._tasks += [asyncio.create_task(self._warm(model)) for model in touched if model in after]
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -139,7 +142,7 @@ class Upkeep:
         return manager.Model(path=path, mmproj=companion, context=written.context if written else None)
 
     def _catalogue(self) -> Catalogue:
-        return Catalogue.load(self._config.engines.catalogue)
+        return known.models(self._config.engines.catalogue)
 
     def _own(self) -> dict[str, Deployment]:
         """The deployments that we run ourselves, by the name of their engine."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from freehold.app import options
+from freehold.app.known import models as known_models
 from freehold.app.settings import Config
 from freehold.app.settings import Deployment as Written
 from freehold.app.settings import Route as WrittenRoute
@@ -25,11 +26,17 @@ OWN = "own"
 
 def tables(config: Config) -> tuple[Table, dict[str, Provider], dict[str, Price]]:
     """Return the routing table, the providers and the deployments' own prices. Raises ConfigError."""
-    catalogue = Catalogue.load(config.engines.catalogue)
+    catalogue = known_models(config.engines.catalogue)
     deployments, providers, prices = {}, {}, {}
+    engines: dict[str, Written] = {}
     for name, written in config.deployments.items():
         known = _known(config, written, catalogue)
         engine = engine_name(config, name, written) if written.kind in OWN_KINDS else ""
+        if engine and engines.setdefault(engine, written).context != written.context:
+            raise ConfigError(
+                f"deployments.{name}.context: another deployment of the model {engine} states another.",
+                hint="one engine serves both; write the same context, or none, in each",
+            )
         deployments[name] = _deployment(name, written, known, engine)
         providers[name] = build(_settings(config, name, written, known))
         if written.price is not None:
@@ -44,7 +51,7 @@ def engine_name(config: Config, name: str, written: Written) -> str:
     """Return the name of the engine behind deployment `name`: its model's, or its own where we only know a command."""
     if written.kind == "command" or written.model is None:
         return name
-    return Catalogue.load(config.engines.catalogue).find(written.model, base=config.base).name
+    return known_models(config.engines.catalogue).find(written.model, base=config.base).name
 
 
 def breaker(config: Config) -> BreakerSettings:
