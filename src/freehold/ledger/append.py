@@ -204,9 +204,13 @@ class Ledger:
         for place in self._intents.values():
             made = group[place][0]
             if made.__class__ is not Entry:
-                group[place] = (made(), None, ())
+                try:
+                    group[place] = (made(), None, ())
+                except Exception as e:
+                    _unforeseen(e)  # nobody waits for it, and its outcome will repeat what it would have said
+                    group[place] = None
         self._intents.clear()
-        taken: list[_Item] = group
+        taken: list[_Item] = [item for item in group if item is not None] if None in group else group
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
         return taken
@@ -253,7 +257,16 @@ class Ledger:
                 await self._sleep()
             self._due = False
             self._flushed, self._flushing = self._flushing, []
-            error = await self._commit(self._take())
+            group = self._take()
+            try:
+                error = await self._commit(group)
+            except StoreError:  # only as it closes, and cannot write what it holds
+                raise
+            except Exception as e:  # the pump outlives whatever it is: without it every call would wait for ever
+                error = _unforeseen(e)
+                for _, future, _ in group:
+                    _resolve(future, error)
+                self.state, self._error = "ok", None
             for future in self._flushed:
                 _resolve(future, error)
 
@@ -289,9 +302,9 @@ class Ledger:
     async def _append_carefully(self, records: Sequence[Record]) -> None:
         for start in range(0, max(len(records), 1), CHUNK):
             part = records[start : start + CHUNK]
-            texts = storing([(record.entry, record.bodies) for record in part])
             doubtful = self._doubtful[:CHUNK] if start == 0 else []
             try:
+                texts = storing([(record.entry, record.bodies) for record in part])
                 await append_carefully(self._store, [record.entry for record in part], doubtful, also=(PROBE, *texts))
             except StoreError:
                 raise
@@ -389,10 +402,10 @@ class Ledger:
                     records = _records(group)
                     try:
                         await asyncio.to_thread(self._spool.write, records)
-                    except StoreError as e:
+                    except Exception as e:
                         if attempt is not None:
                             await asyncio.wait([attempt])
-                        return await self._refuse(group, e)
+                        return await self._refuse(group, e if isinstance(e, StoreError) else _unforeseen(e))
                     for _, future, _ in group:
                         _resolve(future, None)
                     group = []

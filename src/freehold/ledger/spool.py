@@ -1,13 +1,15 @@
 """A file that takes entries while the store cannot. Knows how to survive a torn write; refuses to know why it is used.
 
-One record a line: CRC-32 in 8 hexadecimal digits, a space, JSON of [entry, bodies]. Blocking: call it from a thread.
+One record a line: CRC-32 in 8 hexadecimal digits, a space, JSON of [entry, bodies]. Blocking: call it from a thread;
+one may write while another reads.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -15,7 +17,9 @@ import msgspec
 
 from freehold.core.errors import StoreError
 from freehold.ledger.bodies import Body
-from freehold.ledger.entry import Entry
+from freehold.ledger.entry import Entry, clean
+
+BLOCK = 1 << 20  # bytes read at once
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
@@ -38,6 +42,7 @@ class Spool:
         self.damaged = 0  # records that were torn: they had never been acknowledged
         self._fd: int | None = None
         self._torn = False
+        self._opening = threading.Lock()  # reading and writing may begin at once, and the file is locked to one opener
         self.size = path.stat().st_size if path.exists() else 0
 
     def write(self, records: Sequence[Record]) -> None:
@@ -45,7 +50,7 @@ class Spool:
         block = b"".join(_line(record) for record in records)
         try:
             fd = self._open()
-            self.size = os.lseek(fd, 0, os.SEEK_END)
+            self.size = os.fstat(fd).st_size
             if self._torn:
                 block = b"\n" + block
             self._torn = True
@@ -65,19 +70,15 @@ class Spool:
             fd = self._open()
             records: list[Record] = []
             at = self.done
-            with os.fdopen(os.dup(fd), "rb") as file:
-                file.seek(at)
-                for line in file:
-                    if len(records) == limit:
-                        break
-                    if at + len(line) > self.size:
-                        break
-                    at += len(line)
-                    record = _parse(line)
-                    if record is not None:
-                        records.append(record)
-                    elif line != b"\n":
-                        self.damaged += 1
+            for line in _lines(fd, at, self.size):
+                at += len(line)
+                record = _parse(line)
+                if record is not None:
+                    records.append(record)
+                elif line != b"\n":
+                    self.damaged += 1
+                if len(records) == limit:
+                    break
             return records, at
         except OSError as e:
             hint = "see the system log; the file is kept as it is"
@@ -101,6 +102,10 @@ class Spool:
             self._fd = None
 
     def _open(self) -> int:
+        with self._opening:
+            return self._opened()
+
+    def _opened(self) -> int:
         if self._fd is None:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
@@ -114,8 +119,24 @@ class Spool:
         return self._fd
 
 
+def _lines(fd: int, at: int, end: int) -> Iterator[bytes]:
+    """Return the lines between two places. Another thread may be writing to the same file, and would move the position
+    that reading goes by, so each block is read from a place of its own."""
+    rest = b""
+    while at < end and (block := os.pread(fd, min(BLOCK, end - at), at)):
+        at += len(block)
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if rest:
+        yield rest
+
+
 def _line(record: Record) -> bytes:
-    data = _encode(record)
+    try:
+        data = _encode(record)
+    except (UnicodeEncodeError, OverflowError):  # half a character, or a number beyond 64 bits
+        data = _encode(Record(clean(record.entry), record.bodies))
     return b"%08x %b\n" % (crc32(data), data)
 
 

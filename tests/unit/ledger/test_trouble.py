@@ -352,3 +352,56 @@ async def test_a_mistake_of_ours_hangs_nobody(
     assert any(record.exc_info for record in caplog.records) and (await verify(store)).ok
     found = {row.entry.call async for row in entries(store, Query(kinds=("intent",)))}
     assert found == ({"b"} if when_down == "refuse" else {"a", "b"})
+
+
+async def test_the_pump_outlives_what_its_own_steps_raise(
+    store: SQLite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(store)
+    commit, wrong = ledger._commit, [RuntimeError("a mistake")]
+
+    async def faulty(group: list[object]) -> object:
+        if wrong:
+            raise wrong.pop()
+        return await commit(group)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ledger, "_commit", faulty)
+    async with asyncio.timeout(2):
+        with pytest.raises(StoreError, match="a mistake") as caught:
+            await ledger.intend(intent("a"))
+        await ledger.intend(intent("b"))
+        await ledger.close()
+    assert caught.value.hint and any(record.exc_info for record in caplog.records)
+    assert [row.entry.call async for row in entries(store, Query(kinds=("intent",)))] == ["b"]
+
+
+async def test_an_intent_that_cannot_be_made_takes_no_other_with_it(
+    store: SQLite, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(store, durability="batched", flush_ms=1)
+
+    def failing() -> Entry:
+        raise RuntimeError("cannot be made")
+
+    async with asyncio.timeout(2):
+        assert ledger.promise("bad", 0, failing) is None
+        assert ledger.promise("good", 0, lambda: intent("good")) is None
+        await ledger.flush()
+        await ledger.close()
+    assert "failed" in caplog.text
+    assert [row.entry.call async for row in entries(store, Query(kinds=("intent",)))] == ["good"]
+
+
+@pytest.mark.parametrize("odd", [{"asked": "half \ud800"}, {"input": 1 << 70}])
+async def test_a_spool_takes_what_only_a_cleaned_entry_can_say(
+    store: SQLite, tmp_path: Path, odd: dict[str, object]
+) -> None:
+    ledger = Ledger(store, when_down="spool", spool_path=tmp_path / "spool")
+    async with asyncio.timeout(5):
+        with locked(store):
+            await ledger.conclude(outcome(intent("odd"), **odd))
+            await ledger.conclude(outcome(intent("plain")))
+        await until(ledger, "ok")
+        await ledger.close()
+    assert (await verify(store)).ok
+    assert {row.entry.call async for row in entries(store, Query())} == {"odd", "plain"}
