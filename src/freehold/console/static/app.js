@@ -150,7 +150,7 @@ function describe({ asked, deployment, maker, model, usage, cost, seconds, first
   if (usage) parts.push(`${usage.prompt_tokens} tokens in, ${usage.completion_tokens} out`);
   if (usage && seconds > 0) parts.push(`${(usage.completion_tokens / seconds).toFixed(1)} a second`);
   if (first !== undefined) parts.push(`first after ${(first / 1000).toFixed(2)} s`);
-  if (stopped) parts.push(`stopped after ${seconds.toFixed(1)} s`, `about ${pieces} tokens out`);
+  if (stopped) parts.push(`stopped after ${seconds.toFixed(1)} s`, pieces ? `about ${pieces} tokens out` : "nothing had come");
   // "0.000123000 USD": what is free is not worth a word, and zeros at the end say nothing
   if (Number.parseFloat(cost) > 0) parts.push(cost.replace(/(\.\d*?)0+(?= |$)/, "$1").replace(/\.(?= |$)/, ""));
   if (cut) parts.push("cut at its longest: ask it to go on");

@@ -1,6 +1,6 @@
 // Talks to the door as any other client does. Knows the API; refuses to know the page.
 
-const LOOK = "See that it runs (`freehold status`) and that this machine is online, then try again.";
+const LOOK = "See that the server runs (`freehold status`) and that this machine is online, then try again.";
 
 export class DoorError extends Error {
   constructor(message, status) {
@@ -14,7 +14,7 @@ async function reach(path, options) {
   try {
     return await fetch(path, options);
   } catch (error) {
-    throw error.name === "AbortError" ? error : new DoorError(`The server does not answer. ${LOOK}`, 0);
+    throw error.name === "AbortError" ? error : new DoorError(`There is no answer. ${LOOK}`, 0);
   }
 }
 
