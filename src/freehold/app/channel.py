@@ -7,6 +7,7 @@ the socket.
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 import socket
 import struct
@@ -14,6 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from freehold.core.errors import FreeholdError
+
+log = logging.getLogger("freehold.channel")
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -100,6 +103,7 @@ class Channel:
         except FreeholdError as e:
             content = (False, e)
         except Exception as e:
+            log.exception("a question of the other process failed", extra={"question": name})
             content = (False, FreeholdError(f"{type(e).__name__}: {e}"))
         if number and not self.closed.is_set():
             self._send((number, None, content))

@@ -96,6 +96,9 @@ class Problems(ConfigError):
         self.path = path
         self.problems = problems
 
+    def __reduce__(self) -> tuple[type[Problems], tuple[Path | None, list[Problem]]]:
+        return Problems, (self.path, self.problems)
+
 
 def find(explicit: str | None, environment: Environment, cwd: Path) -> Path | None:
     """Return the file to read: `explicit` (--config), FREEHOLD_CONFIG, ./freehold.toml, the user's own, or None.

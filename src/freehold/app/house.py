@@ -24,7 +24,6 @@ from freehold.pipeline import Pipeline, Snapshot
 from freehold.pipeline.flow import Policy
 from freehold.pipeline.health import Health
 from freehold.pipeline.metrics import Sample
-from freehold.routing import BreakerSettings
 from freehold.wire.client import Client, Origin
 from freehold.wire.server import HttpServer
 
@@ -104,7 +103,8 @@ class House:
         """Put a prepared configuration in force, at once and whole."""
         self._config = prepared.config
         pipeline = self._pipeline
-        pipeline.snapshot = prepared.snapshot
+        # With the ring in force now: a key that was revoked since `prepare` must not come back.
+        pipeline.snapshot = self.build(prepared.config, pipeline.snapshot.keys)
         pipeline.policy = _policy(prepared.config)
         self._health.keep(prepared.snapshot.table.deployments)
         self.door.settings = _door(prepared.config)
@@ -167,6 +167,3 @@ def _policy(config: Config) -> Policy:
 def _door(config: Config) -> DoorSettings:
     server = config.server
     return DoorSettings(server.cors_origins, server.limits.depth)
-
-
-__all__ = ["BreakerSettings", "Desk", "House", "Prepared"]

@@ -15,30 +15,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
 from freehold.app.channel import Channel
 from freehold.app.environment import Environment
 from freehold.app.load import effective
 from freehold.app.settings import Config
+from freehold.app.standing import changed, stand
 from freehold.app.upkeep import Upkeep
 from freehold.core.clock import now_ns, tick
 from freehold.core.errors import ConfigError, FreeholdError
 
 log = logging.getLogger("freehold.supervisor")
-
-FIXED = (
-    "server.listen",
-    "server.workers",
-    "server.tls",
-    "server.access_log",
-    "server.trusted_proxies",
-    "store.",
-    "ledger.durability",
-    "ledger.when_down",
-    "engines.memory",
-)
-"""Settings that need a restart; a reload that changes them says so and keeps the old values in force."""
 
 
 class Worker:
@@ -128,10 +114,13 @@ class Supervisor:
             return worker.index, given
 
         async def open_for_calls() -> None:
-            while given is not self.config:  # a reload came between the two
-                await hello()
-                await channel.ask("prepare", given)
-                channel.tell("commit")
+            try:
+                while given is not self.config:  # a reload came between the two
+                    await hello()
+                    await channel.ask("prepare", given)
+                    channel.tell("commit")
+            except FreeholdError as e:
+                log.error("a worker keeps its former configuration", extra={"worker": worker.index, "why": e.message})
             worker.ready = True
             if not ready.done():
                 ready.set_result(None)
@@ -182,8 +171,8 @@ class Supervisor:
             await asyncio.sleep(pause)
             try:
                 await self._start(worker)
-            except FreeholdError as e:
-                log.error("worker did not start", extra={"worker": worker.index, "why": e.message})
+            except Exception as e:  # too many processes, no memory: tried again, with back-off
+                log.error("worker did not start", extra={"worker": worker.index, "why": str(e)})
 
     async def _end(self) -> None:
         for task in list(self._tasks):
@@ -242,18 +231,10 @@ class Supervisor:
     async def reload(self) -> dict[str, Any]:
         """Put the file in force in every worker, or in none. Raises ConfigError with all that is wrong."""
         async with self._reloading:
-            new = self._load()
-            before, after = effective(self.config), effective(new)
-            changed = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
-            self._waiting_restart = [k for k in changed if k.startswith(FIXED)]
-            new = msgspec.structs.replace(
-                new,
-                server=_kept(self.config.server, new.server),
-                store=self.config.store,
-                ledger=msgspec.structs.replace(
-                    new.ledger, durability=self.config.ledger.durability, when_down=self.config.ledger.when_down
-                ),
-            )
+            read = self._load()
+            new = stand(self.config, read)
+            altered = changed(self.config, read)
+            self._waiting_restart = changed(new, read)
             live = [w for w in self.workers if w.channel is not None and w.ready]
             for worker in live:
                 assert worker.channel is not None  # filtered above
@@ -263,15 +244,15 @@ class Supervisor:
                 worker.channel.tell("commit")
             self.config = new
             await self.upkeep.reload(new)
-            return {"hash": new.hash, "changed": changed, "needs_restart": self._waiting_restart}
+            return {"hash": new.hash, "changed": altered, "needs_restart": self._waiting_restart}
 
     async def _reload_aloud(self) -> None:
         try:
             done = await self.reload()
         except ConfigError as e:
             log.error("configuration refused; the old one stays in force", extra={"why": str(e)})
-        except FreeholdError as e:
-            log.error("reload failed; the old configuration stays in force", extra={"why": e.message})
+        except Exception as e:
+            log.error("reload failed; the old configuration stays in force", extra={"why": str(e)})
         else:
             log.info("configuration in force", extra=done)
 
@@ -286,10 +267,6 @@ class Supervisor:
                 if _stamp(self.config) == now:
                     seen = now
                     await self._reload_aloud()
-
-
-def _kept(old: Any, new: Any) -> Any:
-    return msgspec.structs.replace(new, listen=old.listen, workers=old.workers, tls=old.tls)
 
 
 def _stamp(config: Config) -> tuple[tuple[str, int, int], ...]:
