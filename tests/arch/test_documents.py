@@ -52,8 +52,9 @@ def test_the_sample_of_a_models_file_is_one(tmp_path: Path) -> None:
     from freehold.engines.catalogue import Catalogue
 
     file = tmp_path / "models.toml"
-    file.write_text(reference_pages.MODELS_SAMPLE, "utf-8")
+    file.write_text(reference_pages.MODELS_SAMPLE.replace("bytes = 398000000", 'bytes = "398 MB"'), "utf-8")
     model = Catalogue.load(file).find("my-model")
+    assert model.files[0].bytes == 398_000_000
     assert {type(source).__name__ for source in model.files[0].sources} == {"Local", "Url", "Hub", "Wheels"}
     assert Catalogue.load(file).find("lies-here").path == "/srv/models/some.gguf"
 

@@ -93,7 +93,7 @@ _MODELS_INTRO = """\
 `[engines] catalogue` in `freehold.toml` names a TOML file with models of one's own, in the form of the shipped
 catalogue. It holds `[models.NAME]` tables and nothing else; a name that the shipped catalogue has too takes its
 place. A model has `files`, which `freehold models pull` brings here, or a `path`, which is used where it lies.
-Sizes are whole numbers of bytes. An unknown name is an error."""
+Sizes are bytes, or text such as `"400 MB"`. An unknown name is an error."""
 
 _MODELS_HASH = """\
 The SHA-256 decides whether a file is the right one, whoever delivered it; `sha256sum FILE` prints it. With
