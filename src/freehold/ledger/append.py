@@ -29,7 +29,6 @@ BEAT = 1.0  # seconds between looks whether the store is there, so that readines
 CHUNK = 500  # entries of one careful transaction
 PROBE = ("UPDATE meta SET value = value + 1 WHERE name = 'probe'", [()])
 
-
 _Item = tuple[Entry, "asyncio.Future[None] | None", Sequence[Body]]
 """One entry on its way, who waits for the disk, and what is kept of its texts."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
+
+from freehold.core.errors import FreeholdError, StoreError
 
 Row = tuple[Any, ...]
 Step = tuple[str, Sequence[Sequence[Any]]]
@@ -32,6 +35,11 @@ class Head(msgspec.Struct, frozen=True):
     found: Sequence[Row] = ()
 
 
+FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
+"""Seconds between tries to have a change taken that was not."""
+
+log = logging.getLogger("freehold.store")
+
 Build = Callable[[Head], Sequence[Row]]
 """Returns the rows that follow `head`, each in the lane's column order, `seq` and `hash` first. It may be called more
 than once for one append, on any thread, while the chain is locked: it must be quick and depend on `head` alone."""
@@ -52,6 +60,38 @@ class Lane(msgspec.Struct, frozen=True):
     @property
     def head(self) -> str:
         return f"SELECT seq, hash FROM {self.table} ORDER BY seq DESC LIMIT 1"
+
+
+class Tries:
+    """Calls back for `watch`. What fails is said once for each generation, and tried again later and later."""
+
+    def __init__(self, callback: Callable[[int], Awaitable[None] | None]) -> None:
+        self._callback = callback
+        self._failed: int | None = None
+        self.pause = FIRST_PAUSE  # seconds until the next try, after one that failed
+
+    async def call(self, generation: int) -> bool:
+        """Return whether the callback took `generation`."""
+        try:
+            answer = self._callback(generation)
+            if answer is not None:
+                await answer
+        except Exception as e:
+            again = generation == self._failed
+            self.pause = min(self.pause * 2, LAST_PAUSE) if again else FIRST_PAUSE
+            if not again:
+                hint = e.hint if isinstance(e, StoreError) else "what was in force stays so; it is tried again"
+                log.error(
+                    "a change in the store is not in force yet",
+                    extra={"generation": generation, "why": str(e) or type(e).__name__, "hint": hint},
+                    exc_info=None if isinstance(e, FreeholdError) else e,
+                )
+            self._failed = generation
+            return False
+        if self._failed is not None:
+            log.info("the change in the store is in force", extra={"generation": generation})
+        self._failed = None
+        return True
 
 
 class Store(Protocol):
@@ -88,9 +128,13 @@ class Store(Protocol):
         """Say to all processes that configuration kept in the store has changed; return the new generation."""
         ...
 
-    async def watch(self, callback: Callable[[int], Awaitable[None] | None]) -> None:
+    async def watch(self, callback: Callable[[int], Awaitable[None] | None], seen: int | None = None) -> None:
         """Call back with the generation soon (100 ms) after any process bumped it. Runs until cancelled; a store that
-        is away for a while is waited for."""
+        is away for a while is waited for, and a callback that fails is logged and called again until it does not.
+
+        `seen` is the generation that the caller knows already: read before what is kept is loaded, so that no change
+        in between is missed; None for the one there is now.
+        """
         ...
 
     async def shred(self, table: str, *steps: Step) -> int:

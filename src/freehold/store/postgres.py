@@ -14,7 +14,7 @@ import asyncpg
 
 from freehold.core.clock import now_ns
 from freehold.core.errors import ConfigError, StoreError
-from freehold.store.base import CONFLICT, VALUE, Build, Head, Row, Step
+from freehold.store.base import CONFLICT, VALUE, Build, Head, Row, Step, Tries
 from freehold.store.migrations import LANES, pending
 
 SCHEMA = "freehold"
@@ -156,9 +156,8 @@ class Postgres:
             await db.execute(f"NOTIFY {SCHEMA}_generation")
             return int(value)
 
-    async def watch(self, callback: Callable[[int], Awaitable[None] | None]) -> None:
-        seen: int | None = None
-        pause = 0.1
+    async def watch(self, callback: Callable[[int], Awaitable[None] | None], seen: int | None = None) -> None:
+        pause, tries = 0.1, Tries(callback)
         while True:
             try:
                 bell = asyncio.Event()
@@ -174,12 +173,12 @@ class Postgres:
                     while not db.is_closed():
                         bell.clear()
                         now = await db.fetchval("SELECT value FROM meta WHERE name = 'generation'")
-                        if seen is not None and now != seen:
-                            answer = callback(now)
-                            if answer is not None:
-                                await answer
-                        seen = now
-                        await bell.wait()
+                        if seen is None or now == seen or await tries.call(now):
+                            seen = now
+                            await bell.wait()
+                        else:
+                            with suppress(TimeoutError):
+                                await asyncio.wait_for(bell.wait(), tries.pause)
                 finally:
                     db.terminate()
             except (*UNREACHABLE, asyncpg.PostgresError):

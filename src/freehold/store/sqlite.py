@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from freehold.core.clock import now_ns
 from freehold.core.errors import StoreError
-from freehold.store.base import CONFLICT, VALUE, Build, Head, Row, Step
+from freehold.store.base import CONFLICT, VALUE, Build, Head, Row, Step, Tries
 from freehold.store.migrations import LANES, pending
 from freehold.store.thread import WorkThread
 
@@ -104,20 +104,23 @@ class SQLite:
     async def bump(self) -> int:
         return await self._do(partial(self._in_turn, self._bump))
 
-    async def watch(self, callback: Callable[[int], Awaitable[None] | None]) -> None:
+    async def watch(self, callback: Callable[[int], Awaitable[None] | None], seen: int | None = None) -> None:
         loop = asyncio.get_running_loop()
-        seen = await self.generation()
+        if seen is None:
+            seen = await self.generation()
+        found, due, tries = seen, 0.0, Tries(callback)
         looker = _Looker(self)
         executor = ThreadPoolExecutor(1, "freehold-store-watch")
         try:
             while True:
                 await asyncio.sleep(POLL)
                 now = await loop.run_in_executor(executor, looker.look)
-                if now is not None and now != seen:
-                    seen = now
-                    answer = callback(now)
-                    if answer is not None:
-                        await answer
+                found = found if now is None else now
+                if found != seen and loop.time() >= due:
+                    if await tries.call(found):
+                        seen = found
+                    else:
+                        due = loop.time() + tries.pause
         finally:
             executor.submit(looker.close)
             executor.shutdown(wait=False)
