@@ -79,12 +79,16 @@ class House:
             flush_ms=config.ledger.flush_ms,
         )
         house = cls(config, opened, ledger, _meter(config, index, meter_fd, opened), Client())
+        known = await opened.generation()  # before the keys: a key revoked meanwhile must not be missed
         snapshot = house.build(config, await access.load(opened))
         house._pipeline = Pipeline(
             snapshot, house._client, ledger, house._meter, desk.ready, house._health, _policy(config)
         )
         house.door = Door(house._pipeline, desk, Pages(STATIC), _door(config))
-        house._tasks = [asyncio.create_task(opened.watch(house._keys_changed)), asyncio.create_task(house._sweep())]
+        house._tasks = [
+            asyncio.create_task(opened.watch(house._keys_changed, seen=known)),
+            asyncio.create_task(house._sweep()),
+        ]
         return house
 
     def build(self, config: Config, keys: KeyRing) -> Snapshot:
