@@ -302,7 +302,7 @@ async def test_a_postgres_that_goes_away_is_waited_for(
     store = await stores.open(postgres_url, durable=True, patience=2.0)
     ledger = Ledger(store, when_down=when_down, spool_path=tmp_path / "spool")  # type: ignore[arg-type]
     seen: asyncio.Queue[int] = asyncio.Queue()
-    watching = asyncio.create_task(store.watch(seen.put))
+    watching = asyncio.create_task(store.watch(seen.put, 0))
     await ledger.intend(intent("call_a"))
     await asyncio.to_thread(postgres_server.stop)
     began = time.monotonic()
@@ -332,3 +332,61 @@ async def test_a_postgres_that_goes_away_is_waited_for(
     await asyncio.gather(watching, return_exceptions=True)
     await ledger.close()
     await store.close()
+
+
+@pytest.mark.parametrize("when_down", ["refuse", "spool"])
+async def test_a_postgres_that_falls_under_load_loses_nothing_and_leaves_nothing_open(
+    postgres_server: Server, postgres_url: str, tmp_path: Path, when_down: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stores_ = [await stores.open(postgres_url, durable=True, patience=2.0) for _ in range(2)]
+    ledgers = [
+        Ledger(each, when_down=when_down, spool_path=tmp_path / f"spool-{i}")  # type: ignore[arg-type]
+        for i, each in enumerate(stores_)
+    ]
+    promised: dict[str, int] = {}  # 1: the intent was acknowledged, 2: the outcome too
+    refused: list[StoreError] = []
+    stopping = asyncio.Event()
+
+    async def caller(who: int) -> None:
+        number = 0
+        while not stopping.is_set():
+            number += 1
+            said = intent(f"call_{who}_{number}")
+            ledger = ledgers[who % 2]
+            try:
+                await ledger.intend(said)
+                promised[said.call] = 1
+                await ledger.conclude(outcome(said))
+                promised[said.call] = 2
+            except StoreError as e:
+                refused.append(e)
+            await asyncio.sleep(0.03)
+
+    callers = [asyncio.create_task(caller(who)) for who in range(8)]
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(postgres_server.stop)
+    try:
+        await asyncio.sleep(0.2)
+    finally:
+        await asyncio.to_thread(postgres_server.resume)
+    deadline = time.monotonic() + 10
+    while any(ledger.state != "ok" for ledger in ledgers):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    before = len(promised)
+    await asyncio.sleep(0.2)
+    stopping.set()
+    await asyncio.gather(*callers)
+    assert len(promised) > before, "calls are taken again by themselves"
+    assert bool(refused) == (when_down == "refuse") and all(error.hint for error in refused)
+    await asyncio.gather(*(ledger.close() for ledger in ledgers))
+    there: dict[str, set[str]] = {}
+    async for row in entries(stores_[0], Query(kinds=("intent", "outcome"))):
+        there.setdefault(row.entry.call, set()).add(row.entry.kind)
+    lacking = {call: there.get(call) for call in promised if there.get(call) != {"intent", "outcome"}}
+    assert not lacking, "held or spooled, then written"
+    assert all(kinds == {"intent", "outcome"} for kinds in there.values()), "what was in doubt is closed"
+    assert await recover(stores_[0]) == 0 and (await verify(stores_[0])).ok
+    assert sum("calls are refused" in text or "the spool" in text for text in caplog.messages) >= 1
+    for each in stores_:
+        await each.close()

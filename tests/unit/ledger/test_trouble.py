@@ -32,7 +32,9 @@ from freehold.ledger import (
     verify,
 )  # fmt: skip
 from freehold.ledger import append as ledger_append
+from freehold.ledger import spool as spool_file
 from freehold.ledger.bodies import read
+from freehold.ledger.spool import Record, Spool
 from freehold.store.sqlite import SQLite
 
 HOUR = 3_600_000_000_000
@@ -405,3 +407,28 @@ async def test_a_spool_takes_what_only_a_cleaned_entry_can_say(
         await ledger.close()
     assert (await verify(store)).ok
     assert {row.entry.call async for row in entries(store, Query())} == {"odd", "plain"}
+
+
+def test_a_spool_is_read_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write in the midst of a read, which happens on another thread, moves nothing that the reader goes by."""
+
+    def record(i: int) -> Record:
+        return Record(intent(f"c{i}"), (Body("reply", "text/plain", b"x" * 3000),))
+
+    spool = Spool(tmp_path / "spool")
+    spool.write([record(i) for i in range(600)])  # more than is read at once
+    parse, added = spool_file._parse, iter(range(600, 610))
+
+    def parsing(line: bytes) -> Record | None:
+        for i in added:
+            spool.write([record(i)])
+            break
+        return parse(line)
+
+    monkeypatch.setattr(spool_file, "_parse", parsing)
+    seen: list[str] = []
+    while spool.done < spool.size:
+        records, spool.done = spool.read(250)
+        seen += [each.entry.call for each in records]
+    spool.close()
+    assert seen == [f"c{i}" for i in range(610)] and spool.damaged == 0
