@@ -57,6 +57,7 @@ class Attempt(msgspec.Struct):
     outgoing: Outgoing | None = None
     tap: Tap | None = None
     metered: tuple[Usage, str] | None = None
+    concluded: bool = False
     number: int = 0
     promised_at: int = 0
     sent_at: float = 0.0
@@ -107,7 +108,8 @@ class Attempt(msgspec.Struct):
             kept = bodies(policy.bodies, outgoing.body, tap) if policy.bodies != "none" else ()
             waiting = house.ledger.keep(outcome, kept)
             if waiting is not None:
-                await waiting
+                # A future is of an entry that was taken; what still waits to be taken must outlive the caller.
+                await (waiting if asyncio.isfuture(waiting) else asyncio.shield(house.behind(waiting)))
             if error is not None:
                 raise error
             if outcome.currency:
@@ -129,6 +131,7 @@ class Attempt(msgspec.Struct):
     def _outcome(self, tap: Tap, error: FreeholdError | None, ended: float) -> Entry:
         turn, deployment, outgoing = self.turn, self.candidate.deployment, self.outgoing
         assert outgoing is not None  # an outcome follows an intent
+        self.concluded = True
         usage, answered = self._read(tap, error)
         at = now_ns()
         price = turn.snapshot.price(deployment, outgoing.sent, at)
@@ -185,8 +188,9 @@ class Attempt(msgspec.Struct):
         return stated or openai.estimate_usage(call, events.events * BYTES_PER_EVENT), answered
 
     def _abandon(self) -> None:
-        """The caller left: the outcome is written behind, with what had been consumed."""
-        if self.tap is None:  # nothing was promised yet
+        """The caller left: the outcome is written behind, with what had been consumed. Nothing is to be said when
+        nothing was promised yet, or when all was said and the caller left while it was being written."""
+        if self.tap is None or self.concluded:
             return
         gone = FreeholdError("The client closed the connection.", code="client_gone", status=499, fault="caller")
         self.house.behind(self.house.ledger.conclude(self._outcome(self.tap, gone, tick())))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
@@ -76,7 +75,7 @@ class Pipeline:
         self.health = health
         self.policy = policy
         self.metrics = Metrics()
-        self._behind: set[asyncio.Task[None]] = set()
+        self._behind: set[asyncio.Future[None]] = set()
 
     async def run(self, call: Call, key: Key, receiver: Receiver | None, began: float) -> Reply:
         """Serve `call` for `key`; `began` (core.clock.tick) is when it arrived.
@@ -145,11 +144,17 @@ class Pipeline:
             return None
         return e.retry_after + drawn / 4
 
-    def behind(self, work: Coroutine[Any, Any, None]) -> None:
-        """Finish `work` although the caller has gone."""
-        task = asyncio.ensure_future(work)
-        self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
+    def behind(self, work: Awaitable[None]) -> asyncio.Future[None]:
+        """Finish `work` although the caller has gone or may go."""
+        future = asyncio.ensure_future(work)
+        self._behind.add(future)
+        future.add_done_callback(self._finished)
+        return future
+
+    def _finished(self, future: asyncio.Future[None]) -> None:
+        self._behind.discard(future)
+        if not future.cancelled():
+            future.exception()  # looked at: the ledger has logged it, and holds what it could not write
 
     async def drain(self) -> None:
         """Wait for everything that was left to be finished behind."""
