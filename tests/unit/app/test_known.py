@@ -25,9 +25,9 @@ def test_the_same_file_is_read_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_or_wrong_is_told_each_time(tmp_path: Path) -> None:
     for _ in range(2):
-        with pytest.raises(ConfigError, match="none.toml"):
+        with pytest.raises(ConfigError, match=r"none\.toml"):
             models(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("[models.x]\n")
     for _ in range(2):
-        with pytest.raises(ConfigError, match="bad.toml"):
+        with pytest.raises(ConfigError, match=r"bad\.toml"):
             models(tmp_path / "bad.toml")
