@@ -190,3 +190,7 @@ class EngineError(FreeholdError):
 
 class StoreError(FreeholdError):
     code, status, retryable = "store_unavailable", 503, True
+
+    def sentences(self) -> str:
+        """Return what a caller is told: where the store is, and why it fails, is for its operator alone."""
+        return "Freehold cannot write its records now, so it takes no calls. Try again later."
