@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
+from freehold.ledger.entry import FIELDS
 from tests.conftest import Starter
 from tests.e2e.conftest import Opener
-from tests.e2e.traffic import many, streamed, whole
+from tests.e2e.traffic import Got, many, streamed, whole
 from tests.system import System, config, deployment
 from tests.vendor import Vendor
 
 NANO = 1_000_000_000
 FIXED = deployment("fixed", "{vendor}", "ok;in=20;out=10", price=("100", "100"))  # 30 tokens: 0.003 USD a call
 COST = 3_000_000
+COST_AT, RESERVED_AT = FIELDS.index("cost"), FIELDS.index("reserved")
+Caller = Callable[..., Coroutine[Any, Any, Got]]
 
 
 def limited(system: Starter, vendor: Vendor, limit: str, workers: int, store: str = "sqlite:///freehold.db") -> System:
@@ -81,18 +87,26 @@ async def test_calls_that_fail_cost_nothing(system: Starter, vendor: Vendor) -> 
     assert {g.status for g in got} == {200}
 
 
-async def test_a_client_that_leaves_gives_its_reservation_back(system: Starter, vendor: Vendor) -> None:
+@pytest.mark.parametrize("call", [whole, streamed])
+async def test_a_client_that_leaves_gives_its_reservation_back(system: Starter, vendor: Vendor, call: Caller) -> None:
+    """What it sent is charged, by estimate: the vendor may have worked on it. What it might have got is not."""
     slow = deployment("slow", vendor.url, "hang", price=("100", "100"))
-    house = system(config(slow, FIXED.replace("{vendor}", vendor.url)), key=("--limit", "budget=0.05 USD/day"))
+    house = system(config(slow, FIXED.replace("{vendor}", vendor.url)), key=("--limit", "budget=0.2 USD/day"))
     async with house.client() as client:
-        waiting = [asyncio.create_task(whole(client, "slow", max_tokens=12)) for _ in range(10)]
+        waiting = [asyncio.create_task(call(client, "slow", max_tokens=100)) for _ in range(10)]
         await asyncio.sleep(0.5)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
     await asyncio.sleep(0.3)
+    left = house.outcomes("deployment = ?", "slow")
+    assert len(left) == len(vendor.seen) == 10
+    assert {(row["status"], row["error"], row["output"]) for row in left} == {(499, "client_gone", 0)}
+    assert all(row["input"] > 0 and row["cost"] == row["input"] * 100_000 for row in left)
+    spent, reserved = (sum(json.loads(bytes(row["data"]))[at] for row in left) for at in (COST_AT, RESERVED_AT))
+    assert reserved + 24 * COST > NANO // 5 > spent + 24 * COST, "the next assertion would prove nothing"
     async with house.client() as client:
-        got = await many(client, "fixed", 8, at_once=1, max_tokens=12)
+        got = await many(client, "fixed", 24, at_once=1, max_tokens=12)
     assert {g.status for g in got} == {200}
 
 

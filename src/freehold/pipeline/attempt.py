@@ -19,6 +19,7 @@ from freehold.pipeline.tap import DONE, StreamError, Tap
 from freehold.pipeline.turn import About, Receiver, Reply
 from freehold.providers import Outgoing, Provider
 from freehold.routing import Breaker, Candidate
+from freehold.wire.client import was_sent
 from freehold.wire.dialects import openai
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ class Attempt(msgspec.Struct):
                 about.currency = outcome.currency
             about.overhead = tick() - turn.started - turn.elsewhere
             return Reply(DONE if tap.events is not None else tap.body(), about)
-        except asyncio.CancelledError:
-            self._abandon()
+        except asyncio.CancelledError as e:
+            self._abandon(was_sent(e))
             raise
         finally:
             breaker.abandoned(number)  # says nothing after `succeeded` or `failed`
@@ -175,24 +176,25 @@ class Attempt(msgspec.Struct):
     def _read(self, tap: Tap, error: FreeholdError | None) -> tuple[Usage, str]:
         """Return the usage as the vendor states it, or an estimate marked as one, and the model that answered."""
         call, events = self.turn.call, tap.events
-        if not self.sent_at:
-            return Usage(), ""
         if events is None:
-            if error is not None:
-                return Usage(), ""
             if self.metered is not None:
                 return self.metered
-            return openai.estimate_usage(call, openai.text_chars(tap.body())), ""
+            if error is None:
+                return openai.estimate_usage(call, openai.text_chars(tap.body())), ""
+            if tap.status in (0, 200) and was_sent(error):  # nobody said no: it may have been worked on, and billed
+                return openai.estimate_usage(call, tap.size if call.kind != "embedding" else 0), ""
+            return _NOTHING, ""
         answered = (openai.answered(events.first_data) if events.first_data else None) or ""
         stated = openai.usage(events.usage_data) if events.usage_data else None
         return stated or openai.estimate_usage(call, events.events * BYTES_PER_EVENT), answered
 
-    def _abandon(self) -> None:
+    def _abandon(self, sent: bool) -> None:
         """The caller left: the outcome is written behind, with what had been consumed. Nothing is to be said when
         nothing was promised yet, or when all was said and the caller left while it was being written."""
         if self.tap is None or self.concluded:
             return
         gone = FreeholdError("The client closed the connection.", code="client_gone", status=499, fault="caller")
+        vars(gone)["sent"] = sent
         self.house.behind(self.house.ledger.conclude(self._outcome(self.tap, gone, tick())))
 
 

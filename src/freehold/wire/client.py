@@ -12,10 +12,10 @@ from freehold.core.clock import tick
 from freehold.core.errors import UpstreamBroken
 from freehold.wire.dial import tls_context
 from freehold.wire.link import Link, Stale
-from freehold.wire.origin import Answer, Origin, Sink, Source, Timeouts, broken
+from freehold.wire.origin import Answer, Origin, Sink, Source, Timeouts, broken, was_sent
 from freehold.wire.pool import JOINED_BYTES, Pool
 
-__all__ = ["Answer", "Client", "Origin", "Sink", "Source", "Timeouts"]
+__all__ = ["Answer", "Client", "Origin", "Sink", "Source", "Timeouts", "was_sent"]
 
 DEFAULT_TIMEOUTS = Timeouts()
 SWEEP_SECONDS = 0.1
@@ -59,7 +59,7 @@ class Client:
 
         `headers` are ready lines; host, accept-encoding and content-length are added. Raises ConnectFailed,
         UpstreamTimeout, UpstreamBroken (the latter two have `began`: whether any byte of the reply came). A cancelled
-        task closes the connection at once.
+        task closes the connection at once. `was_sent` says of what was raised whether the request may have arrived.
         """
         pool = self._pools.get(origin) or self._open_pool(origin)
         payload = pool.frame(method, target, headers, body)
@@ -75,7 +75,8 @@ class Client:
                 return
             except Stale:
                 link = await pool.connect(min(timeouts.connect, max(deadline - tick(), 0.0)))
-            except BaseException:
+            except BaseException as error:
+                vars(error)["sent"] = True
                 link.close()
                 raise
 

@@ -103,3 +103,9 @@ def overdue(what: str, seconds: float, began: bool) -> UpstreamTimeout:
 def _mark(error: E, began: bool) -> E:
     vars(error)["began"] = began
     return error
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether the request that ended in `error` had gone out, so that the server may have worked on it. For what came
+    out of `Client.send`, a cancellation too."""
+    return bool(vars(error).get("sent"))

@@ -13,7 +13,7 @@ import pytest
 from wire_kit import Play, Script, Scripted, Serve, read_request
 
 from freehold.core.errors import BadRequest, ConfigError, ConnectFailed, UpstreamBroken, UpstreamTimeout
-from freehold.wire.client import Client, Origin, Source, Timeouts
+from freehold.wire.client import Client, Origin, Source, Timeouts, was_sent
 from freehold.wire.server import Exchange
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -210,6 +210,7 @@ async def test_timeouts(client: Client, play: Play, parts: list[bytes], timeouts
         await client.fetch(server.origin, b"GET", b"/", timeouts=timeouts)
     assert asyncio.get_running_loop().time() - began < 0.8
     assert vars(caught.value)["began"] is bool(parts)
+    assert was_sent(caught.value)
     assert client.open_connections == 0
 
 
@@ -225,8 +226,9 @@ async def test_connect_failures(client: Client, tmp_path: Path) -> None:
         Origin("http", "127.0.0.1", 1),
         Origin("http", "engine", 80, unix=str(tmp_path / "none")),
     ):
-        with pytest.raises((ConnectFailed, UpstreamTimeout)):
+        with pytest.raises((ConnectFailed, UpstreamTimeout)) as caught:
             await client.fetch(origin, b"GET", b"/")
+        assert not was_sent(caught.value)
     for bad in (Origin("http", "a b", 80), Origin("http", "h", 80, proxy="socks5://x:1")):
         with pytest.raises(ConfigError):
             await client.fetch(bad, b"GET", b"/")
@@ -238,8 +240,9 @@ async def test_cancelling_closes_the_connection_at_once(client: Client, play: Pl
     await asyncio.sleep(0.03)
     assert client.running_requests == 1
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(asyncio.CancelledError) as caught:
         await task
+    assert was_sent(caught.value)
     await asyncio.wait_for(server.gone.wait(), 0.2)
     assert (client.open_connections, client.running_requests) == (0, 0)
 
