@@ -8,7 +8,7 @@ from freehold.access.limits import Limit, describe_all, opened, parse, parse_all
 from freehold.access.memory import LimitsMemory
 from freehold.access.meter import Meter, Reservation, Standing
 from freehold.access.shared_meter import SharedMeter
-from freehold.access.store_meter import StoreMeter
+from freehold.access.store_meter import StoreMeter, holder
 from freehold.access.teams import Team, create_team, disable_team, find_team, list_teams, update_team
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "disable_team",
     "expiry",
     "find_team",
+    "holder",
     "list_keys",
     "list_teams",
     "load",

@@ -13,8 +13,10 @@ from freehold.access.memory import MARK, RESERVED, RING, SHARES, USED, LimitsMem
 from freehold.access.meter import Reservation, Standing, refusal
 from freehold.core.errors import ConfigError, FreeholdError
 
-LEASE = 660.0
-"""Seconds after which a reservation that nobody settled comes free: the default total time of a call, and a minute."""
+LEASE = 86_400.0
+"""Seconds after which a reservation counts as forgotten by a process that lives, and comes free. It is far beyond any
+call, all its tries and the load of an engine included: a live call keeps what it reserved. What a dead process held is
+freed by `release_worker`, at once."""
 
 MOST = 1 << 50
 """The most that one call can be settled at, tokens or nano-units: a vendor's absurd number must not break the

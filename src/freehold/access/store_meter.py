@@ -8,17 +8,26 @@ Hosts compare their clocks through it: keep them in step (NTP), as a minute is j
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from freehold.access.limits import Limit, closes
 from freehold.access.memory import RING
 from freehold.access.meter import Reservation, Standing, refusal, wanted
-from freehold.access.shared_meter import LEASE, MOST
+from freehold.access.shared_meter import LEASE as FORGOTTEN
+from freehold.access.shared_meter import MOST
 from freehold.core.errors import FreeholdError, OverLimit, StoreError
 from freehold.core.ids import new_id
 from freehold.store import Step, Store
+
+LEASE = 300.0
+"""Seconds that a reservation holds without being renewed: how long the room of a host that died stays taken."""
+
+HOLDER = "holder"
+"""The file in a server's run folder that names it among the hosts of one store."""
 
 ROOM = "counter_room"
 """The rule of the table that a reservation without room breaks; both engines name it in their message."""
@@ -52,14 +61,39 @@ _FREE = """UPDATE counter SET reserved = reserved -
 _EMPTY = "UPDATE counter_lease SET amount = 0 WHERE id = ? AND {which}"
 _FORGET = "DELETE FROM counter_lease WHERE expires_at <= ?"
 _RESTORE = "UPDATE counter SET used = CASE WHEN used < ? THEN ? ELSE used END WHERE id = ?"
-_LATE, _HELD = "expires_at <= ?", "lease >= ? AND lease < ?"
+_SPEND = """UPDATE counter SET used = used +
+    (SELECT COALESCE(SUM(amount), 0) FROM counter_lease l WHERE l.id = ? AND {which}) WHERE id = ?"""
+_SPEND_NOW = """INSERT INTO counter_second(id, second, amount)
+    SELECT id, CAST(? AS BIGINT), SUM(amount) FROM counter_lease WHERE id = ? AND {which} GROUP BY id
+    ON CONFLICT (id, second) DO UPDATE SET amount = counter_second.amount + excluded.amount"""
+_RENEW = "UPDATE counter_lease SET expires_at = ? WHERE id = ? AND lease = ?"
+_LATE, _HELD = "expires_at <= ?", "substr(lease, 1, ?) = ?"
 _KEPT = 86_400_000_000_000
 """A lease that ran out stays for a day (ns), emptied, so that a call settled late is still counted, and counted
 once."""
 
 
+def holder(run: Path, worker: int | None = None) -> str:
+    """Return the name under which worker number `worker` of the server in folder `run` holds reservations, or all its
+    workers together: the same after a restart, so that what a killed one held can be released, and no other host's.
+    Raises OSError."""
+    path = run / HOLDER
+    try:
+        name = path.read_text().strip()
+    except FileNotFoundError:
+        # Linked into its place whole: of several processes that come first at once, all read one name.
+        made = run / f"{HOLDER}-{new_id('new')}"
+        made.write_text(new_id("host"))
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+        name = path.read_text().strip()
+    return name if worker is None else f"{name}:{worker}"
+
+
 class StoreMeter:
-    """Counts in `store` on behalf of `holder`, a name that no other process has (a worker's id). `lease` in seconds.
+    """Counts in `store` on behalf of `holder`, a name that no other process has (see `holder`). `lease` in seconds:
+    while this process lives, it renews what its calls hold.
 
     `settle` returns at once and is carried out soon after; `close` waits for that. A settling that the store cannot
     take is tried again until it can, and counts once however often it was tried.
@@ -72,6 +106,8 @@ class StoreMeter:
         self._known: set[str] = set()
         self._queue: list[tuple[Reservation, int, int, int]] = []
         self._task: asyncio.Task[None] | None = None
+        self._held: dict[str, Reservation] = {}
+        self._renewing: asyncio.Task[None] | None = None
 
     async def reserve(self, limits: tuple[Limit, ...], requests: int, tokens: int, money: int) -> Reservation:
         """Set room aside under all of `limits` or none; OverLimit or OverBudget name the one in the way.
@@ -95,10 +131,12 @@ class StoreMeter:
                 if ROOM not in f"{e.message} {e.__cause__}":
                     raise
             else:
-                marks = tuple(_mark(limit, now) for limit in limits)
-                return Reservation(
-                    limits, requests, tokens, money, now + self._lease, True, False, int(now), (), marks, lease
+                marks = tuple(_mark(limit.window, now) for limit in limits)
+                reservation = Reservation(
+                    limits, requests, tokens, money, now + FORGOTTEN, True, False, int(now), (), marks, lease
                 )
+                self._hold(reservation)
+                return reservation
             await self.sweep()
             refused = await self._refusal(limits, requests, tokens, money)
             if refused is not None:
@@ -108,7 +146,7 @@ class StoreMeter:
         )
 
     def _claim(self, limit: Limit, ask: int, second: int, lease: str, expires: int) -> Iterator[Step]:
-        yield from self._move(limit, second)
+        yield from self._move(limit.id, limit.window, second)
         counts = limit.measure == "requests"
         if ask:
             yield _ADMIT if counts else _HOLD, [(ask, ask, limit.amount, limit.id)]
@@ -116,16 +154,16 @@ class StoreMeter:
             yield _SECOND, [(limit.id, second, ask)]
         yield _LEASE, [(limit.id, lease, 0 if counts else ask, expires)]
 
-    def _move(self, limit: Limit, second: int) -> Iterator[Step]:
+    def _move(self, id: str, window: str, second: int) -> Iterator[Step]:
         """Lock the row, then bring it to the present. Its own statement for the lock, so that those after it see what
         the transaction that held it before us has done."""
-        yield _LOCK, [(limit.id,)]
-        if limit.window == "minute":
-            yield _SLIDE, [(second, limit.id, second - RING, limit.id)]
-            yield _DROP, [(limit.id, second - RING)]
-        elif limit.window != "total":
-            mark = _mark(limit, second)
-            yield _ROLL, [(mark, limit.id, mark)]
+        yield _LOCK, [(id,)]
+        if window == "minute":
+            yield _SLIDE, [(second, id, second - RING, id)]
+            yield _DROP, [(id, second - RING)]
+        elif window != "total":
+            mark = _mark(window, second)
+            yield _ROLL, [(mark, id, mark)]
 
     async def _make_known(self, limits: Sequence[Limit]) -> None:
         new = [limit.id for limit in limits if limit.id not in self._known]
@@ -138,10 +176,40 @@ class StoreMeter:
         if reservation.settled:
             return
         reservation.settled = True
+        self._held.pop(reservation.id, None)
         more = 0 if requests is None else requests - reservation.requests
         self._queue.append((reservation, min(max(tokens, 0), MOST), min(max(money, 0), MOST), more))
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._drain())
+
+    def _hold(self, reservation: Reservation) -> None:
+        self._held[reservation.id] = reservation
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.get_running_loop().create_task(self._keep_renewing())
+
+    async def _keep_renewing(self) -> None:
+        while self._held:
+            await asyncio.sleep(self._lease / 4)
+            with suppress(StoreError):  # tried again; what ran out meanwhile is still counted when it is settled
+                await self.renew()
+
+    async def renew(self) -> int:
+        """Put off the end of what calls of this process hold; return of how many. One that is held for longer than any
+        call lasts is forgotten, and left to run out. Raises StoreError."""
+        now = self._civil()
+        rows: dict[str, list[tuple[int, str, str]]] = {}
+        for id, held in list(self._held.items()):
+            if held.expires <= now:
+                del self._held[id]
+                continue
+            for limit in held.limits:
+                rows.setdefault(limit.id, []).append((int((now + self._lease) * 1e9), limit.id, id))
+        steps: list[Step] = []
+        for limit_id in sorted(rows):
+            steps += [(_LOCK, [(limit_id,)]), (_RENEW, rows[limit_id])]
+        if steps:
+            await self._store.write(*steps, durable=False)
+        return len(self._held)
 
     async def _drain(self) -> None:
         pause = 0.05
@@ -162,9 +230,9 @@ class StoreMeter:
         for limit, mark in sorted(zip(r.limits, r.marks, strict=True), key=lambda pair: pair[0].id):
             counts = limit.measure == "requests"
             taken, at = (more, r.second) if counts else (wanted(limit, 0, tokens, money), second)
-            if counts and (second - at >= RING if limit.window == "minute" else _mark(limit, second) != mark):
+            if counts and (second - at >= RING if limit.window == "minute" else _mark(limit.window, second) != mark):
                 taken = 0  # the window that counted it is over
-            steps += self._move(limit, second)
+            steps += self._move(limit.id, limit.window, second)
             steps.append((_SETTLE, [(limit.id, r.id, taken, limit.id, r.id, limit.id)]))
             if taken and limit.window == "minute":
                 steps.append((_SECOND_OF, [(at, taken, limit.id, r.id)]))
@@ -214,7 +282,7 @@ class StoreMeter:
         if limit.window == "total":
             return Standing(limit, used, reserved)
         left = closes(limit.window, int(now * 1e9)) / 1e9 - now
-        return Standing(limit, used if mark >= _mark(limit, now) else 0, reserved, left)
+        return Standing(limit, used if mark >= _mark(limit.window, now) else 0, reserved, left)
 
     async def restore(self, limit: Limit, used: int) -> None:
         """Say what the ledger knows to be used in the window that runs now. Never lowers a count; no minute is
@@ -222,7 +290,7 @@ class StoreMeter:
         if limit.window == "minute":
             return
         await self._make_known([limit])
-        steps = [*self._move(limit, int(self._civil())), (_RESTORE, [(used, used, limit.id)])]
+        steps = [*self._move(limit.id, limit.window, int(self._civil())), (_RESTORE, [(used, used, limit.id)])]
         await self._store.write(*steps, durable=False)
 
     async def sweep(self) -> int:
@@ -231,20 +299,28 @@ class StoreMeter:
         now = int(self._civil() * 1e9)
         return await self._free(_LATE, (now,), (_FORGET, [(now - _KEPT,)]))
 
-    async def release_holder(self, holder: str) -> int:
-        """Free all that `holder` had reserved, once it is known to be dead; return under how many limits."""
-        return await self._free(_HELD, (f"{holder}:", f"{holder};"))
+    async def release_holder(self, holder: str, *, spent: bool = False) -> int:
+        """Free all that `holder` had reserved, or count it as used when `spent`: its calls may have been billed. Once
+        that process is known to be dead. Return under how many limits."""
+        return await self._free(_HELD, (len(holder) + 1, f"{holder}:"), spent=spent)
 
-    async def _free(self, which: str, args: tuple[object, ...], *after: Step) -> int:
+    async def _free(self, which: str, args: tuple[object, ...], *after: Step, spent: bool = False) -> int:
         rows = await self._store.fetch(
             f"SELECT DISTINCT id FROM counter_lease WHERE amount > 0 AND {which} ORDER BY id", *args
         )
         if not rows:
             return 0
         steps: list[Step] = []
+        second = int(self._civil())
         for (id,) in rows:
+            steps.append((_LOCK, [(id,)]))
+            if spent:
+                window = id.rpartition("/")[2]
+                steps += self._move(id, window, second)
+                steps.append((_SPEND.format(which=which), [(id, *args, id)]))
+                if window == "minute":
+                    steps.append((_SPEND_NOW.format(which=which), [(second, id, *args)]))
             steps += [
-                (_LOCK, [(id,)]),
                 (_FREE.format(which=which), [(id, *args, id)]),
                 (_EMPTY.format(which=which), [(id, *args)]),
             ]
@@ -254,6 +330,11 @@ class StoreMeter:
     async def close(self, seconds: float = 5.0) -> None:
         """Carry out what was settled, for at most that many seconds, and stop. What could not be written is in the
         ledger, from which `restore` brings it back; reservations that nobody settled come free as their leases end."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._renewing
+            self._renewing = None
         if self._task is not None and not self._task.done():
             _, late = await asyncio.wait({self._task}, timeout=seconds)
             for task in late:
@@ -262,11 +343,11 @@ class StoreMeter:
                     await task
 
 
-def _mark(limit: Limit, at: float) -> int:
+def _mark(window: str, at: float) -> int:
     """The number of the calendar window that holds `at` (seconds): of the day, of the month; 0 where there is none."""
-    if limit.window == "day":
+    if window == "day":
         return int(at // 86_400)
-    if limit.window == "month":
+    if window == "month":
         moment = time.gmtime(at)
         return moment.tm_year * 12 + moment.tm_mon
     return 0

@@ -16,7 +16,6 @@ from freehold.access import KeyRing, LimitsMemory, Meter, SharedMeter, StoreMete
 from freehold.app import wiring
 from freehold.app.settings import Config
 from freehold.core.errors import StoreError
-from freehold.core.ids import new_id
 from freehold.gateway import Door, DoorSettings
 from freehold.gateway.pages import Pages
 from freehold.ledger import Ledger
@@ -155,7 +154,7 @@ class House:
 
 def _meter(config: Config, index: int, meter_fd: int | None, opened: store.Store) -> Meter:
     if meter_fd is None:
-        return StoreMeter(opened, new_id("worker"))
+        return StoreMeter(opened, access.holder(config.run, index))
     memory = LimitsMemory(workers=config.server.workers, fd=meter_fd)
     return SharedMeter(memory, index, config.run / "limits.lock")
 

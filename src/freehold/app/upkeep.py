@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from freehold import access, ledger, store
-from freehold.access import Limit, LimitsMemory, SharedMeter
+from freehold.access import Limit, LimitsMemory, SharedMeter, StoreMeter
 from freehold.app import known, options, wiring
 from freehold.app.environment import Environment
 from freehold.app.settings import Config, Deployment
@@ -37,7 +37,7 @@ class Upkeep:
         self._store = opened
         self._manager: EngineManager | None = None
         self._memory: LimitsMemory | None = None
-        self._meter: SharedMeter | None = None
+        self._meter: SharedMeter | StoreMeter
         self._tasks: list[asyncio.Task[None]] = []
         self._why: dict[str, str] = {}  # why an engine that was wanted from the start could not even be tried
         self.meter_fd: int | None = None
@@ -54,7 +54,11 @@ class Upkeep:
             for spool in sorted(config.data.glob("spool-*.jsonl")):
                 await ledger.replay(self._store, spool)
             await ledger.recover(self._store)
-            await self._restore()
+        else:
+            self._meter = StoreMeter(self._store, access.holder(config.run))
+            # Calls of other hosts are under way; what this one held before it was killed may have been billed.
+            await self._meter.release_holder(access.holder(config.run), spent=True)
+        await self._restore()
         self._tasks.append(asyncio.create_task(self._mend()))
         return self
 
@@ -91,8 +95,13 @@ class Upkeep:
 
     async def bury(self, worker: int) -> None:
         """A worker died: what its calls had reserved counts as used, for they may have been billed."""
-        if self._meter is not None:
+        if isinstance(self._meter, SharedMeter):
             self._meter.release_worker(worker, spent=True)
+            return
+        try:
+            await self._meter.release_holder(access.holder(self._config.run, worker), spent=True)
+        except StoreError as e:  # its leases end by themselves, and `_mend` counts what the ledger says
+            log.error("a dead worker's reservations could not be released", extra={"why": e.message, "hint": e.hint})
 
     async def reload(self, config: Config) -> None:
         """Take over a configuration: engines that are no longer wanted end, new ones start."""
@@ -163,15 +172,19 @@ class Upkeep:
 
     async def _restore(self) -> None:
         """Count again what the ledger knows to be used, so that a restart forgets no budget."""
-        assert self._meter is not None  # only called with one
         keys = (await access.load(self._store)).keys()
         limits = {limit.id: limit for key in keys for limit in key.limits if limit.window != "minute"}
         if not limits:
             return
-        rows = await ledger.usage_since(self._store)
         now = now_ns()
+        rows = await ledger.usage_since(
+            self._store, min(access.opened(each.window, now) or 0 for each in limits.values())
+        )
         for limit in limits.values():
-            self._meter.restore(limit, used(limit, rows, now))
+            if isinstance(self._meter, SharedMeter):
+                self._meter.restore(limit, used(limit, rows, now))
+            else:
+                await self._meter.restore(limit, used(limit, rows, now))
 
     async def _mend(self) -> None:
         """Close calls whose worker died, once none of them can be under way any more."""
@@ -180,6 +193,9 @@ class Upkeep:
             longest = max((d.timeout.total for d in self._config.deployments.values()), default=0.0)
             try:
                 closed = await ledger.recover(self._store, int((longest + GRACE_SECONDS) * 1e9))
+                if isinstance(self._meter, StoreMeter):  # what a host counted in memory only when it died
+                    await self._meter.sweep()
+                    await self._restore()
             except StoreError as e:
                 log.error("open calls could not be closed", extra={"why": e.message})
             else:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from freehold import store
-from freehold.access import Limit, LimitsMemory, Reservation, SharedMeter, Standing, StoreMeter, parse_all
+from freehold.access import Limit, LimitsMemory, Reservation, SharedMeter, Standing, StoreMeter, holder, parse_all
 from freehold.core.errors import OverBudget, OverLimit, StoreError
 
 NOON = 1_795_262_400.0  # 2026-11-21 12:00:00 UTC
@@ -303,6 +303,77 @@ async def test_two_hosts_on_one_postgres_share_a_limit(database: str) -> None:
     for meter, shelf in zip(meters, stores, strict=True):
         await meter.close()
         await shelf.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[store.Store]:
+    url = f"sqlite:///{tmp_path}/meter.db"
+    opened = await store.open(
+        request.getfixturevalue("database") if request.param == "postgres" else url, durable=False
+    )
+    await empty(opened)
+    yield opened
+    await opened.close()
+
+
+async def test_what_a_live_call_holds_is_renewed_and_what_a_dead_host_held_runs_out(shelf: store.Store) -> None:
+    clock = Clock()
+    alive, dead = (StoreMeter(shelf, name, lease=100, civil=clock) for name in ("host-a", "host-b"))
+    (tokens,) = both = limits("tokens=100/total")
+    held = await alive.reserve(both, 1, 40, 0)
+    await dead.reserve(both, 1, 30, 0)
+    for _ in range(5):
+        clock.now += 90
+        assert await alive.renew() == 1
+        await alive.sweep()
+    assert (await alive.usage(tokens)).reserved == 40
+    alive.settle(held, 10, 0)
+    assert await alive.renew() == 0
+    clock.now += 101
+    await alive.close()
+    standing = await alive.usage(tokens)
+    assert (standing.used, standing.reserved) == (10, 0)
+    await dead.close()
+
+
+async def test_renewing_goes_on_by_itself(shelf: store.Store) -> None:
+    meter = StoreMeter(shelf, "host-a", lease=0.2)
+    (tokens,) = both = limits("tokens=100/total")
+    await meter.reserve(both, 1, 40, 0)
+    await asyncio.sleep(0.5)
+    assert await meter.sweep() == 0
+    assert (await meter.usage(tokens)).reserved == 40
+    await meter.close()
+    await asyncio.sleep(0.3)
+    assert await meter.sweep() == 1
+
+
+async def test_what_a_killed_process_held_counts_as_spent(shelf: store.Store) -> None:
+    clock = Clock()
+    dead, other = (StoreMeter(shelf, name, civil=clock) for name in ("host-a:0", "host-a:1"))
+    every = limits("tokens=100/minute", "budget=0.000000100 USD/day", "tokens=100/month", "requests=5/total")
+    await dead.reserve(every, 1, 40, 30)
+    mine = await other.reserve(every, 1, 20, 10)
+    clock.now += 5
+    assert await other.release_holder("host", spent=True) == 0
+    assert await other.release_holder("host-a:0", spent=True) == 3
+    assert await other.release_holder("host-a:0", spent=True) == 0
+    found = [(s.used, s.reserved) for s in [await other.usage(limit) for limit in every]]
+    assert found == [(40, 20), (30, 10), (40, 20), (2, 0)]
+    other.settle(mine, 5, 5)
+    await other.close()
+    clock.now += 62
+    found = [(s.used, s.reserved) for s in [await other.usage(limit) for limit in every]]
+    assert found == [(0, 0), (35, 0), (45, 0), (2, 0)]
+    await dead.close()
+
+
+def test_a_holder_is_the_same_after_a_restart_and_no_other_hosts(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir(), two.mkdir()
+    assert holder(one, 0) == holder(one, 0) != holder(one, 1)
+    assert holder(one, 0).startswith(f"{holder(one)}:") and holder(one, 0) != holder(two, 0)
+    assert [path.name for path in one.iterdir()] == ["holder"]
 
 
 class Failing:
