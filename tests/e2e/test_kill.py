@@ -1,5 +1,5 @@
 """Promise 1, the hard half: kill -9 at random moments under load, 200 times. After each: no Entry of a finished reply
-is lost, the chain holds, the budget is not passed."""
+is lost, the chain holds. Then, with a budget small enough to be reached, that it is not passed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from tests.vendor import Vendor
 
 KILLS = 200
 CLIENTS = 8
-COST = 3_000_000  # nano-USD a call: 30 tokens at 100 USD a million
-BUDGET = 30 * 1_000_000_000
 SEED = int(os.environ.get("KILL_SEED", "0")) or random.randrange(1 << 30)
 
 
@@ -32,22 +30,20 @@ class Chain:
         self.house = house
         self.seq, self.head = 0, bytes(32)
         self.done: set[str] = set()
-        self.cost = 0
         self.intents: dict[str, int] = {}
 
     def follow(self) -> None:
         """Read what is new; AssertionError at a gap or a wrong hash."""
         connection = sqlite3.connect(f"file:{self.house.database}?mode=ro", uri=True, timeout=10)
         try:
-            ask = "SELECT seq, hash, data, kind, call, cost FROM entry WHERE seq > ? ORDER BY seq"
-            for seq, digest, data, kind, call, cost in connection.execute(ask, (self.seq,)):
+            ask = "SELECT seq, hash, data, kind, call FROM entry WHERE seq > ? ORDER BY seq"
+            for seq, digest, data, kind, call in connection.execute(ask, (self.seq,)):
                 assert seq == self.seq + 1, f"a gap before {seq}"
                 self.head = sha256(self.head + data).digest()
                 assert digest == self.head, f"the chain breaks at {seq}"
                 self.seq = seq
                 if kind == 1:
                     self.done.add(call)
-                    self.cost += cost
         finally:
             connection.close()
 
@@ -92,7 +88,7 @@ def test_two_hundred_kills(system: Starter, vendor: Vendor, workers: int) -> Non
         deployment("fixed", vendor.url, "ok;in=20;out=10;delay=2", price=("100", "100"), more="retries = 0"),
         workers=workers,
     )
-    house = system(text, key=("--limit", "budget=30 USD/day"))
+    house = system(text, key=("--limit", "budget=30 USD/day"))  # more than these calls can spend
     chain = Chain(house)
     kills = total = 0
     began = time.perf_counter()
@@ -106,7 +102,6 @@ def test_two_hundred_kills(system: Starter, vendor: Vendor, workers: int) -> Non
             chain.follow()
             lost = [got.call for got in finished if got.call not in chain.done]
             assert not lost, f"kill {kills}: {len(lost)} replies were finished and have no Entry"
-            assert chain.cost <= BUDGET
         house.start()
     assert total > KILLS, "the load was too light to prove anything"
     print(f"{kills} kills, {total} finished replies, {chain.seq} entries, {time.perf_counter() - began:.0f} s")
