@@ -122,7 +122,7 @@ class Timeouts(Table, frozen=True, kw_only=True):
     """How long a deployment may take."""
 
     connect: Seconds = 5.0  # to open a connection
-    first_byte: Seconds = 60.0  # from the request's end to the first byte of the reply
+    first_byte: Seconds = 60.0  # from sending to the first byte of a stream's body; a whole answer has `total` to come
     idle: Seconds = 30.0  # between two pieces of a stream
     total: Seconds = 600.0  # for the whole call
 

@@ -89,8 +89,9 @@ class Attempt(msgspec.Struct):
             about.overhead = sent_at - turn.started - turn.elsewhere
             error: FreeholdError | None = None
             try:
+                timeouts = deployment.timeouts if turn.receiver is not None else deployment.whole_timeouts
                 await house.client.send(
-                    origin, b"POST", outgoing.target, outgoing.headers, outgoing.body, tap, deployment.timeouts
+                    origin, b"POST", outgoing.target, outgoing.headers, outgoing.body, tap, timeouts
                 )
                 tap.end()
             except FreeholdError as e:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec.structs import force_setattr, replace
 
 from freehold.wire.client import Timeouts
 
@@ -18,6 +19,8 @@ class Deployment(msgspec.Struct, frozen=True):
     `model` is the name that is sent. `capabilities` are the declared ones; None means unknown, and is not held against
     the deployment. `max_inflight` bounds the attempts under way to it per worker; 0 is no bound. `retries` counts
     further tries at this deployment before the first byte. `engine` is the name of our own engine behind it, if one is.
+    `whole_timeouts` are made of `timeouts`, for answers that are not streamed: their first byte comes when the model
+    has done all its work, so that only `total` bounds it.
     """
 
     name: str
@@ -36,6 +39,11 @@ class Deployment(msgspec.Struct, frozen=True):
     retries: int = 2
     max_inflight: int = 0
     engine: str = ""
+    whole_timeouts: Timeouts = Timeouts()
+
+    def __post_init__(self) -> None:
+        whole = replace(self.timeouts, first_byte=self.timeouts.total)
+        force_setattr(self, "whole_timeouts", whole)  # frozen; made once here and not with each call
 
     @property
     def wildcard(self) -> bool:

@@ -292,3 +292,10 @@ async def test_a_vendor_that_takes_too_long_may_have_worked(stream: bool) -> Non
     assert (row.error, row.estimated, row.output) == ("upstream_timeout", True, 0)
     assert row.input > 0 and row.cost == row.input * 1000
     assert house.meter.settled == [(row.input, row.cost, 1)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_only_a_stream_has_to_begin_soon(stream: bool) -> None:
+    house = House(timeouts=Timeouts(connect=1, first_byte=2, idle=3, total=4))
+    await house.begin(stream)
+    assert house.vendor.asked == [Timeouts(connect=1, first_byte=2 if stream else 4, idle=3, total=4)]
