@@ -6,6 +6,7 @@ than 250; ours are the same or tighter, so that a grammar is ready within a seco
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,7 +117,7 @@ def _weigh_counts(path: str, part: dict[str, Any], weight: Weight) -> tuple[str,
 
 
 def _characters(value: Any) -> int:
-    return len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
+    return len(value) if isinstance(value, str) else len(json.dumps(value))
 
 
 def loops(root: dict[str, Any], parts: Iterator[tuple[str, dict[str, Any]]], resolve: Any) -> str:

@@ -227,6 +227,84 @@ def test_json_replies_parse_and_keep_to_their_schema(child: ChildProcess) -> Non
     assert (status, reply["error"]["code"]) == (400, "invalid_json_schema") and "#/pattern" in reply["error"]["message"]
 
 
+def formed(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+
+
+def test_a_large_enum_costs_its_neighbours_nothing(child: ChildProcess) -> None:
+    """With llama.cpp's own grammar a thousand values held every call up for as long as a hundred and more tokens."""
+    values = [f"value {i * 7919:07} of many" for i in range(500)] + list(range(500))
+    form = formed({"enum": values})
+    asked: dict[str, Any] = {"messages": HI, "max_tokens": 24, "seed": 1}
+    child.post(CHAT, **asked, response_format=form)  # the first one of all readies the vocabulary
+    before = cpu(child)
+    child.post(CHAT, **asked)
+    between = cpu(child)
+    status, reply = child.post(CHAT, **asked, response_format=form)
+    after = cpu(child)
+    assert status == 200 and json.loads(reply["choices"][0]["message"]["content"]) in values
+    assert after - between < between - before + 1.0, "seconds of processor time"
+
+
+def cpu(child: ChildProcess) -> float:
+    """Processor time that the child has taken, seconds."""
+    fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_tool_with_a_large_enum_is_called_in_either_way(child: ChildProcess) -> None:
+    values = [f"c{i}" for i in range(66)]
+    parameters = {"type": "object", "properties": {"x": {"enum": values}}, "required": ["x"]}
+    tools = [{"type": "function", "function": {"name": "go", "parameters": parameters}}]
+    asked = {"messages": HI, "tools": tools, "seed": 1}
+    _, reply = child.post(CHAT, **asked, tool_choice="required", max_tokens=30)
+    (call,) = reply["choices"][0]["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"])["x"] in values
+    status, reply = child.post(CHAT, **asked, max_tokens=4)
+    assert status == 200 and reply["usage"]["completion_tokens"] <= 4
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"enum": [f"v{i}" for i in range(20_000)]}, "#/enum: its 20,000 values"),
+        ({"$ref": "#"}, "#/$ref"),
+        ({"type": "string", "minLength": 1_000_000}, "#/minLength"),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 100_000}, "#/minItems"),
+        ({"type": "integer", "minimum": 5, "maximum": 1}, "minimum (5)"),
+    ],
+)
+def test_a_schema_that_cannot_be_held_is_refused_in_plain_words(
+    child: ChildProcess, schema: dict[str, Any], words: str
+) -> None:
+    status, reply = child.post(CHAT, messages=HI, response_format=formed(schema), max_tokens=2)
+    error = reply["error"]
+    assert (status, error["code"], error["param"]) == (
+        400,
+        "invalid_json_schema",
+        "response_format.json_schema.schema",
+    )
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ({"$defs": {"n": {"type": "object", "properties": {"c": {"$ref": "#/$defs/n"}}}}, "$ref": "#/$defs/n"}, dict),
+        ({"type": "array", "items": {"type": "boolean"}, "minItems": 3, "maxItems": 10**9}, list),
+        ({"oneOf": [{"const": 1}, {"enum": [2, 'a"b\\c\n']}]}, (int, str)),
+        ({"type": "integer", "minimum": 10, "maximum": 99}, int),
+    ],
+)
+def test_what_the_engine_can_hold_is_held(child: ChildProcess, schema: dict[str, Any], kind: Any) -> None:
+    _, reply = child.post(CHAT, messages=HI, response_format=formed(schema), max_tokens=60, seed=3)
+    choice = reply["choices"][0]
+    if choice["finish_reason"] == "stop":
+        assert isinstance(json.loads(choice["message"]["content"]), kind)
+    else:
+        assert choice["message"]["content"][0] in "{["
+
+
 def test_text_completions(child: ChildProcess) -> None:
     _, reply = child.post(TEXT, prompt=["Once upon", "The sun"], n=2, max_tokens=3, echo=True)
     assert reply["object"] == "text_completion" and reply["id"].startswith("cmpl-")
@@ -294,6 +372,24 @@ def test_a_caller_who_leaves_stops_the_reading_of_the_prompt(child: ChildProcess
     child.until(20, busy=0)
     steps = child.health()["beats"] - began
     assert 1 <= steps < 12, "the whole prompt was read for nobody"
+
+
+def test_callers_who_leave_together_are_dropped_together(child: ChildProcess) -> None:
+    """Four long prompts, four slots: one is being read, and the others have not begun when all callers leave."""
+    child.until(20, busy=0)
+    words = " ".join(f"item{i}" for i in range(110))
+    began = child.health()["beats"]
+    leaving = []
+    for number in range(4):
+        body = {"model": "tiny", "messages": [{"role": "user", "content": f"{number} {words}"}], "stream": True}
+        connection = child.connect()
+        connection.request("POST", CHAT, json.dumps(body), {"authorization": "Bearer key-of-this-test"})
+        leaving.append(connection)
+    child.until(10, busy=1, waiting=3)
+    for connection in leaving:
+        connection.close()
+    child.until(20, busy=0, waiting=0)
+    assert child.health()["beats"] - began <= 12, "steps of 32 tokens; one prompt alone has 14"
 
 
 def test_a_caller_in_line_leaves_the_line(child: ChildProcess) -> None:

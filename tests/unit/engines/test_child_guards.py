@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
+import xllamacpp
 
 from freehold.core.errors import BadRequest, ContextTooLong, EngineError, FreeholdError, Unsupported
 from freehold.engines.enforce_shape import Text
 from freehold.engines.llama.generate import Generation
+from freehold.engines.llama.guide import Guide, grammar
 from freehold.engines.llama.native import Native, Run, as_error
 from freehold.engines.llama.reply import Tally
 from freehold.engines.llama.settings import ChildSettings
-from freehold.engines.llama.slots import Slots
+from freehold.engines.llama.slots import Reading, Slots
 
 
 @pytest.mark.parametrize(
@@ -120,3 +123,98 @@ async def test_who_leaves_the_line_takes_nothing_along() -> None:
     await asyncio.wait_for(line[2], 1)
     slots.give(1)
     assert slots.free == 1 and slots.waiting == 0
+
+
+async def test_a_line_that_is_too_long_takes_nobody_in() -> None:
+    slots = Slots(1)
+    await slots.take(1)
+    line = [asyncio.create_task(slots.take(1)) for _ in range(256)]
+    await asyncio.sleep(0)
+    with pytest.raises(EngineError) as caught:
+        await slots.take(1)
+    error = caught.value
+    assert (error.code, error.status, error.retry_after) == ("engine_busy", 503, 5.0) and error.hint
+    for task in line:
+        task.cancel()
+    await asyncio.gather(*line, return_exceptions=True)
+    assert slots.waiting == 0
+    slots.give(1)
+    await asyncio.wait_for(slots.take(1), 1)
+
+
+async def test_one_long_prompt_is_read_at_a_time_and_short_ones_beside_it() -> None:
+    reading = Reading(32)  # short: up to 96 characters
+    await reading.begin(5000)
+    others = [asyncio.create_task(reading.begin(5000)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert reading.waiting == 3
+    await asyncio.wait_for(reading.begin(50), 1)
+    third = asyncio.create_task(reading.begin(50))  # beside the other it would take a second step
+    await asyncio.sleep(0)
+    assert reading.waiting == 4
+    others[0].cancel()
+    others[1].cancel()
+    await asyncio.gather(*others[:2], return_exceptions=True)
+    assert reading.waiting == 2
+    reading.end(5000)
+    reading.end(50)
+    await asyncio.wait_for(asyncio.gather(others[2], third), 1)
+
+
+async def test_a_prompt_counts_as_read_once_and_when_something_else_comes() -> None:
+    read: list[int] = []
+    run = Run(asyncio.get_running_loop(), Native(SETTINGS), lambda batch: None)
+    run.on_read = lambda: read.append(1)
+    for data in (b"null", b'{"choices":[],"prompt_progress":{"total":9,"processed":3}}'):
+        await asyncio.to_thread(run.receive, data)
+        await asyncio.sleep(0.01)
+    assert not read
+    await asyncio.to_thread(run.receive, b'{"choices":[{"delta":{"content":"a \\"prompt_progress\\" b"}}]}')
+    await asyncio.sleep(0.01)
+    run.read()
+    assert read == [1]
+
+
+@pytest.fixture(scope="module")
+def guide() -> Guide:
+    (library,) = Path(xllamacpp.__file__).parent.glob("xllamacpp*.so")
+    return Guide(library)
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"enum": [f"v{i}" for i in range(1000)]}, ""),
+        ({"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(500)}}, ""),
+        ({"type": "string", "pattern": "^((((a?){1,50}){1,50}){1,50}){1,50}$"}, ""),
+        ({"oneOf": [{"type": "string"}, {"not": {}}]}, ""),
+        ({"type": "integer", "minimum": 5, "maximum": 1}, "minimum (5) is greater than maximum (1)"),
+        ({"allOf": [{"anyOf": [{"properties": {f"a{i}{j}": {}}} for j in range(6)]} for i in range(8)]}, "too large"),
+        ({"type": "string", "pattern": "^(?=a)b$"}, "regex"),
+    ],
+)
+def test_the_engine_says_beforehand_what_it_cannot_hold(guide: Guide, schema: dict[str, object], words: str) -> None:
+    why = guide.refusal(grammar(schema))
+    assert words in why and bool(why) is bool(words)
+
+
+def test_a_library_without_grammars_is_told_from_one_with(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="llguidance"):
+        Guide(Path(_libc()))
+    with pytest.raises(OSError):
+        Guide(tmp_path / "none.so")
+
+
+def _libc() -> str:
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if "/libc.so" in line or "/libc-" in line or "/ld-musl" in line:
+            return line.split()[-1]
+    raise AssertionError("no C library in this process")
+
+
+def test_objects_that_name_members_are_closed_unless_they_are_put_together() -> None:
+    one = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {}}}, "enum": {"enum": [{}]}}}
+    text = grammar(one)
+    assert text.startswith("%llguidance {}") and text.count('"additionalProperties": false') == 2
+    assert "additionalProperties" not in grammar({"allOf": [one, {"properties": {"c": {}}}]})
+    assert grammar({**one, "additionalProperties": True}).count('"additionalProperties": true') == 1

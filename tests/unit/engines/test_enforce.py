@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freehold.core.errors import BadRequest, FreeholdError, Unsupported
+from freehold.core.errors import BadRequest, EngineError, FreeholdError, Unsupported
 from freehold.engines import enforce, schema
-from freehold.engines.enforce_shape import ForcedCall, MaybeCalls, Text, read_calls, shaper
+from freehold.engines.enforce_shape import ForcedCall, Formed, MaybeCalls, Text, read_calls, shaper
 
 
 def tool(name: str = "weather", parameters: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -264,3 +264,106 @@ def test_any_schema_is_prepared_or_refused(value: Any) -> None:
         schema.prepare(value, "p", strict=True)
     except FreeholdError as e:
         assert e.hint
+
+
+def nested(levels: int) -> dict[str, Any]:
+    inner: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+    for _ in range(levels):
+        inner = {"type": "object", "properties": {"in": inner}, "required": ["in"], "additionalProperties": False}
+    return inner
+
+
+def arrays(count: int, most: int) -> dict[str, Any]:
+    return {"properties": {f"p{i}": {"type": "array", "maxItems": most} for i in range(count)}}
+
+
+@pytest.mark.parametrize(
+    ("given_", "words"),
+    [
+        ({"enum": list(range(1001))}, "1,001 enum values; at most 1,000"),
+        ({"anyOf": [{"enum": list(range(600))}, {"enum": list(range(600, 1200))}]}, "1,200 enum values"),
+        ({"enum": [f"{i:061}" for i in range(251)]}, "at #/enum: its 251 values hold 15,311 characters"),
+        ({"enum": []}, "at #/enum: it is empty"),
+        ({"properties": {f"p{i}": {} for i in range(2001)}}, "2,001 properties"),
+        ({"properties": {"x" * 120_001: {}}}, "120,001 characters"),
+        ({"anyOf": [{"type": "null"}] * 1001}, "1,001 alternatives"),
+        ({"type": "string", "minLength": 1_000_000}, "at #/minLength: 1,000,000 is more than a reply can hold"),
+        ({"items": {"type": "array", "minItems": 100_000}}, "at #/items/minItems: 100,000"),
+        ({"type": "array", "minItems": 3, "maxItems": 2}, "at #/minItems: 3 is more than maxItems, 2"),
+        ({"type": "array", "maxItems": -1}, "at #/maxItems: it must be a whole number"),
+        (arrays(3, 4000), "12,000 items"),
+        ({"$ref": "#"}, "at #/$ref: the reference leads back to itself"),
+        ({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"$ref": "#/$defs/b"}}}, "leads back to itself"),
+    ],
+)
+def test_more_than_a_grammar_can_hold_is_refused_in_words(given_: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        schema.prepare(given_, "response_format.json_schema.schema", strict=False)
+    error = caught.value
+    assert words in error.message and error.hint
+    assert (error.code, error.param) == ("invalid_json_schema", "response_format.json_schema.schema")
+
+
+def test_what_openai_documents_is_taken() -> None:
+    schema.prepare({"enum": [f"{i:015}" for i in range(1000)]}, "p", strict=True)
+    schema.prepare(nested(10), "p", strict=True)
+    schema.prepare(nested(20), "p", strict=False)
+    with pytest.raises(BadRequest, match="nested more than 10 deep"):
+        schema.prepare(nested(11), "p", strict=True)
+    tree = {"$defs": {"n": {"type": "object", "properties": {"c": {"$ref": "#/$defs/n"}}}}, "$ref": "#/$defs/n"}
+    assert schema.prepare(tree, "p", strict=False) == tree
+
+
+def test_a_bound_that_no_reply_can_reach_is_left_out() -> None:
+    given_ = {"type": "array", "items": {"type": "string", "maxLength": 2**31 - 1}, "maxItems": 10**9, "minItems": 1}
+    assert schema.prepare(given_, "p", strict=True) == {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+
+def test_all_tools_together_have_a_bound() -> None:
+    many = [tool(f"t{i}", {"type": "object", "properties": {"x": {"enum": list(range(900))}}}) for i in range(4)]
+    assert not enforce.plan({"tools": many[:3]}).calm
+    with pytest.raises(BadRequest, match="3,600 enum values; at most 3,000") as caught:
+        enforce.plan({"tools": many})
+    assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "tools")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "calm"),
+    [
+        ({"properties": {"city": {"enum": ["Rome", "Oslo"]}, "days": {"type": "integer"}}}, True),
+        ({"properties": {"city": {"enum": list(range(65))}}}, False),
+        ({"properties": {f"p{i}": {} for i in range(65)}}, False),
+        ({"properties": {f"p{i}": {} for i in range(65)}, "required": [f"p{i}" for i in range(65)]}, True),
+        ({"properties": {"x": {"type": "string", "pattern": "^a+$"}}}, False),
+        ({"properties": {"x": {"anyOf": [{"type": "null"}] * 65}}}, False),
+        ({"properties": {"x": {"type": "string", "maxLength": 2000}}}, False),
+        ({"$defs": {"n": {"type": "null"}}, "properties": {"x": {"$ref": "#/$defs/n"}}}, False),
+    ],
+)
+def test_only_calm_schemas_reach_the_simple_grammar(parameters: dict[str, Any], calm: bool) -> None:
+    assert enforce.plan({"tools": [tool("t", {"type": "object", **parameters})]}).calm is calm
+
+
+def test_a_reply_off_its_schema_is_an_error_and_not_an_answer() -> None:
+    wanted = enforce.Plan(schema={"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]})
+    for text, reason, good in (
+        ('{"a": 1}', "stop", True),
+        ('{"a": "\\ud83d"}', "stop", False),
+        ("Sure, here you are:", "stop", False),
+        ('{"a": ', "length", True),
+    ):
+        one = shaper(wanted)
+        assert type(one) is Formed
+        assert one.push(text, None, None, None) == [({"content": text}, None)]
+        if good:
+            assert one.finish(reason) == ([], reason)
+            continue
+        with pytest.raises(EngineError) as caught:
+            one.finish(reason)
+        assert caught.value.code == "reply_off_schema"
+    assert type(shaper(wanted, whole=False)) is Text, "the caller's own stop may cut it"
+    forced = ForcedCall()
+    forced.push("I would rather talk.", None, None, None)
+    with pytest.raises(EngineError):
+        forced.finish("stop")
+    assert ForcedCall(whole=False).finish("stop") == ([], "stop")
