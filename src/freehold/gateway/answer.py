@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 from freehold.core.errors import FreeholdError
 from freehold.core.money import NANO
@@ -93,7 +94,9 @@ class Answer:
 def _about(about: About) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-request-id", about.call.encode()), (b"x-freehold-deployment", about.deployment.encode())]
     if about.dropped:
-        headers.append((b"x-freehold-dropped", ", ".join(about.dropped).encode()))
+        # Members are named by the client, with any characters it likes; a header takes but some.
+        names = ", ".join(quote(name, safe="", errors="replace") for name in about.dropped)
+        headers.append((b"x-freehold-dropped", names.encode()))
     return headers
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from freehold import access, contracts, store
@@ -48,9 +49,9 @@ class Control:
 class House:
     """A door, its vendor, and a client to knock with."""
 
-    def __init__(self, server: HttpServer, client: Client, key: str, door: Door) -> None:
+    def __init__(self, server: HttpServer, client: Client, key: str, door: Door, vendor: str) -> None:
         self.origin = Origin("http", "127.0.0.1", server.port)
-        self.client, self.key, self.door = client, key, door
+        self.client, self.key, self.door, self.vendor = client, key, door, vendor
 
     async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         given = {"authorization": f"Bearer {self.key}", "content_type": "application/json", **headers}
@@ -67,7 +68,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     behind = await listen(vendor, sock=bound())
     opened = await store.open(f"sqlite:///{tmp_path}/door.db")
     _, key = await access.create(opened, "tester", routes=["gpt"])
-    settings = Settings(name="gpt", kind="openai", model="gpt-x", endpoint=f"http://127.0.0.1:{behind.port}/v1", key="s")
+    settings = Settings(
+        name="gpt", kind="openai", model="gpt-x", endpoint=f"http://127.0.0.1:{behind.port}/v1", key="s"
+    )
     deployments = {n: Deployment(name=n, kind="openai", model="gpt-x", maker="m", seller="s") for n in ("gpt", "other")}
     snapshot = Snapshot(
         Table(deployments, {n: Route(n, (Target(n),)) for n in deployments}),
@@ -87,7 +90,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     (tmp_path / "index.html").write_text("<p>page</p>")
     door = Door(pipeline, Control(), Pages(tmp_path), DoorSettings(cors_origins=("https://good.example",)))
     server = await listen(door, sock=bound(), on_error=door.refuse)
-    yield House(server, client, key, door)
+    yield House(server, client, key, door, str(settings.endpoint))
     await server.close_gracefully(0.0)
     await behind.close_gracefully(0.0)
     await client.close()
@@ -203,3 +206,17 @@ async def test_an_error_of_our_own_is_a_500_with_a_trace_in_the_log_alone(
     assert answer.status == 500
     assert b"secret detail" not in answer.body and b"req_" in answer.body
     assert "secret detail" in caplog.text
+
+
+async def test_the_names_of_members_that_were_dropped_cannot_break_the_head(house: House) -> None:
+    snapshot = house.door.pipeline.snapshot
+    settings = Settings(
+        name="gpt", kind="openai", model="gpt-x", endpoint=house.vendor, key="s", on_loss="warn",
+        unsupported=frozenset({"x\r\ny: 1", "top_k", "\u00e4,\u4e16"}),
+    )  # fmt: skip
+    providers = {**snapshot.providers, "gpt": build(settings)}
+    house.door.pipeline.snapshot = msgspec.structs.replace(snapshot, providers=providers)
+    asked = {**json.loads(CHAT), "x\r\ny: 1": 1, "top_k": 1, "\u00e4,\u4e16": 1}
+    answer = await house.ask("POST", "/v1/chat/completions", json.dumps(asked).encode())
+    assert answer.status == 200 and b"y" not in answer.headers
+    assert answer.headers[b"x-freehold-dropped"] == b"x%0D%0Ay%3A%201, top_k, %C3%A4%2C%E4%B8%96"
