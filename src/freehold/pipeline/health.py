@@ -38,7 +38,8 @@ class Health:
     def enter(self, deployment: Deployment) -> tuple[Breaker, int]:
         """Count an attempt in; return the circuit and the attempt's number for it. Raises Unroutable when the circuit
         is open, or the deployment's or its seller's bulkhead is full."""
-        name, seller = deployment.name, deployment.seller
+        name = deployment.name
+        seller = deployment.seller or name  # who is not told whose they are do not share a bulkhead
         breaker = self._breakers.get(name) or self.breaker(name)
         if breaker.until:
             self._require_closed(name, breaker)
@@ -68,7 +69,7 @@ class Health:
 
     def leave(self, deployment: Deployment) -> None:
         self._inflight[deployment.name] -= 1
-        self._by_seller[deployment.seller] -= 1
+        self._by_seller[deployment.seller or deployment.name] -= 1
 
     def report(self) -> list[tuple[str, str, int]]:
         """Return (deployment, circuit state, attempts under way) for each deployment that was ever tried."""

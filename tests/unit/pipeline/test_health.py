@@ -34,6 +34,17 @@ def test_one_vendor_cannot_take_another_ones_places() -> None:
     health.enter(deployment("c", "zeta"))
 
 
+def test_deployments_without_a_seller_share_nothing() -> None:
+    health = Health(BreakerSettings(), vendor_inflight=1)
+    one = deployment("a", "")
+    health.enter(one)
+    health.enter(deployment("b", ""))
+    with pytest.raises(Unroutable):
+        health.enter(one)
+    health.leave(one)
+    health.enter(one)
+
+
 def test_circuits_survive_a_reload_unless_the_deployment_is_gone() -> None:
     health = Health(BreakerSettings(failures=1, cooldown=60), vendor_inflight=9)
     for name in ("kept", "gone"):
