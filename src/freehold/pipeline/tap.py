@@ -71,7 +71,7 @@ class Tap(msgspec.Struct):
                 raise UpstreamBroken(
                     f"The vendor's reply is larger than {self.limit} bytes.",
                     retryable=False,
-                    hint="raise server.reply_bytes if the vendor is right",
+                    hint="raise server.limits.reply_bytes if the vendor is right",
                 )
             self.parts.append(data)
             return

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from freehold.wire.pool import Pool
 
 HEAD_BYTES = 65536
-SATED_SECONDS = 0.25  # for the formal end of a reply of which all that matters has come
 """The most that status line and headers of a reply may have, in bytes."""
+SATED_SECONDS = 0.25
+"""For the formal end of a reply of which all that matters has come."""
 
 
 class Stale(Exception):
