@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 PROPERTIES = 2_000  # over the whole schema
+OPTIONAL = 400  # in one object; the engine gives up at 500 ways on
 ENUM_VALUES = 1_000  # over the whole schema
 LARGE_ENUM, LARGE_ENUM_CHARACTERS = 250, 15_000  # an enum of more values may hold so many characters
 CHARACTERS = 120_000  # of names of properties and definitions, and of enum and const values
@@ -74,6 +75,8 @@ def weigh(path: str, part: dict[str, Any], weight: Weight) -> tuple[str, str]:
     if isinstance(properties, dict):
         optional = len(properties) - (len(required) if isinstance(required, list) else 0)
         weight.calm = weight.calm and optional <= _CALM
+        if optional > OPTIONAL and len(properties) <= PROPERTIES:
+            return f"{path}/properties", f"{optional:,} of them are not required; at most {OPTIONAL} are taken"
     if "pattern" in part or "$ref" in part or "patternProperties" in part:
         weight.calm = False  # both can grow without end in the simple grammar
     return _weigh_values(path, part, weight) or _weigh_counts(path, part, weight) or ("", "")

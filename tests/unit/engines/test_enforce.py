@@ -285,6 +285,7 @@ def arrays(count: int, most: int) -> dict[str, Any]:
         ({"enum": [f"{i:061}" for i in range(251)]}, "at #/enum: its 251 values hold 15,311 characters"),
         ({"enum": []}, "at #/enum: it is empty"),
         ({"properties": {f"p{i}": {} for i in range(2001)}}, "2,001 properties"),
+        ({"properties": {f"p{i}": {} for i in range(401)}}, "at #/properties: 401 of them are not required"),
         ({"properties": {"x" * 120_001: {}}}, "120,001 characters"),
         ({"anyOf": [{"type": "null"}] * 1001}, "1,001 alternatives"),
         ({"type": "string", "minLength": 1_000_000}, "at #/minLength: 1,000,000 is more than a reply can hold"),
