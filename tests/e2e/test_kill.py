@@ -121,11 +121,13 @@ def closed(house: System) -> bool:
     return not open_ones
 
 
-def test_the_budget_holds_through_kills(system: Starter, vendor: Vendor) -> None:
+def test_the_budget_holds_through_kills(system: Starter, vendor: Vendor, store: str) -> None:
     """A budget of 0.6 USD, calls of 0.003: whatever is killed when, the vendor never sees more than 200 calls."""
     chance = random.Random(SEED)
     text = config(
-        deployment("fixed", vendor.url, "ok;in=20;out=10", price=("100", "100"), more="retries = 0"), workers=2
+        deployment("fixed", vendor.url, "ok;in=20;out=10", price=("100", "100"), more="retries = 0"),
+        workers=2,
+        store=store,
     )
     house = system(text, key=("--limit", "budget=0.6 USD/day"))
     for _ in range(8):
