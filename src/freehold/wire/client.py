@@ -40,11 +40,6 @@ class Client:
         """Connections that are open, idle ones included."""
         return sum(len(pool.links) for pool in self._pools.values())
 
-    @property
-    def running_requests(self) -> int:
-        """Requests whose reply is awaited or under way."""
-        return len(self._busy())
-
     async def send(
         self,
         origin: Origin,

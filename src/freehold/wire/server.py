@@ -51,7 +51,7 @@ def plain_error(exchange: Exchange, error: FreeholdError) -> None:
 
 
 class HttpServer:
-    """A listening server. `connections` are open now, `tasks` the requests that are worked on: both for metrics."""
+    """A listening server. `connections` are open now, `tasks` the requests that are worked on."""
 
     def __init__(self, handler: Handler, limits: Limits, on_error: OnError) -> None:
         self.handler = handler
@@ -69,10 +69,6 @@ class HttpServer:
     @property
     def open_connections(self) -> int:
         return len(self.connections)
-
-    @property
-    def running_requests(self) -> int:
-        return len(self.tasks)
 
     # For the connections.
 

@@ -103,7 +103,7 @@ def on(loop: str, work: Callable[[House], Coroutine[Any, Any, None]]) -> None:
 
 
 def check_nothing_is_left(server: HttpServer) -> None:
-    assert server.running_requests == 0
+    assert len(server.tasks) == 0
     assert server.open_connections == 0
 
 

@@ -15,7 +15,6 @@ from freehold.core.errors import BadRequest, TooLarge
 _ENCODE = msgspec.json.Encoder().encode
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _STRING = msgspec.json.Decoder(str)
-_SPACE = b" \t\r\n"
 _KEY = re.compile(rb'[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _NEXT = re.compile(rb"[ \t\r\n]*([,}])")
 _NOT_BRACKETS = bytes(c for c in range(256) if c not in b"[]{}")

@@ -1,9 +1,8 @@
-"""OpenAI's dialect as one name: requests in (`parse`, `encode`), errors, models and usage out."""
+"""OpenAI's dialect as one name: requests in (`parse`, `encode`), errors and usage out."""
 
 from __future__ import annotations
 
 from freehold.wire.dialects.openai_reply import (
-    Card,
     answered,
     error,
     error_event,
@@ -12,8 +11,6 @@ from freehold.wire.dialects.openai_reply import (
     estimate_usage,
     is_answer,
     metered,
-    model,
-    models,
     read,
     text_chars,
     usage,
@@ -22,7 +19,6 @@ from freehold.wire.dialects.openai_request import MAX_DEPTH, encode, parse
 
 __all__ = [
     "MAX_DEPTH",
-    "Card",
     "answered",
     "encode",
     "error",
@@ -32,8 +28,6 @@ __all__ = [
     "estimate_usage",
     "is_answer",
     "metered",
-    "model",
-    "models",
     "parse",
     "read",
     "text_chars",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw, Struct
@@ -34,20 +33,6 @@ CHARS_PER_TOKEN = 4
 """Characters of a token when we must guess: English prose in the usual vocabularies."""
 IMAGE_TOKENS = 765
 """Tokens of an image when we must guess: four tiles at high detail as OpenAI counts them."""
-
-
-class Card(Struct, frozen=True):
-    """A model as a client sees it. `created` is in Unix seconds."""
-
-    id: str
-    created: int = 0
-    owned_by: str = "freehold"
-    object: str = "model"
-
-
-class _List(Struct):
-    data: list[Card]
-    object: str = "list"
 
 
 class _Error(Struct):
@@ -109,16 +94,6 @@ def error_event(e: FreeholdError) -> bytes:
     if b"\n" in body or b"\r" in body:  # a vendor's indented object would break the event apart
         body = msgspec.json.format(body, indent=-1)
     return b"data: " + body + b"\n\n"
-
-
-def models(cards: Iterable[Card]) -> bytes:
-    """Return the body of `GET /v1/models`."""
-    return _encode(_List(list(cards)))
-
-
-def model(card: Card) -> bytes:
-    """Return the body of `GET /v1/models/{id}`."""
-    return _encode(card)
 
 
 _Number = int | float | None

@@ -72,12 +72,6 @@ def test_request_ids_cannot_break_a_header() -> None:
     assert openai.error(FreeholdError("x"), "r\u2028")[1][1][1] == b"r?"
 
 
-def test_models() -> None:
-    cards = [openai.Card("a", 5, "acme"), openai.Card("b")]
-    assert [m["id"] for m in valid(openai.models(cards), "ListModelsResponse")["data"]] == ["a", "b"]
-    assert valid(openai.model(cards[0]), "Model")["owned_by"] == "acme"
-
-
 USAGES: list[tuple[str, Any, Usage | None]] = [
     ("plain", {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}, Usage(3, 4)),
     ("embedding", {"prompt_tokens": 3, "total_tokens": 3}, Usage(3)),
