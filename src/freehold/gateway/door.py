@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -125,11 +126,18 @@ class Door:
             headers += [
                 *granted,
                 (b"access-control-allow-methods", allow),
-                (b"access-control-allow-headers", b"authorization, api-key, content-type"),
+                (b"access-control-allow-headers", _grant(exchange.headers.get(b"access-control-request-headers", b""))),
                 (b"access-control-max-age", b"600"),
             ]
         exchange.reply(204, headers, b"")
         return True
+
+
+def _grant(asked: bytes) -> bytes:
+    """Return the fields that a page of an allowed origin may send: those it asks for, for SDKs send many of their own
+    and the origin is trusted with a key. Whatever is no name of a field is passed over."""
+    names = [name.strip(b" \t").lower() for name in asked[:_ASKED_BYTES].split(b",")]
+    return b", ".join(dict.fromkeys([*_SENT, *filter(_FIELD.fullmatch, names)]))
 
 
 def _search(path: str) -> tuple[tuple[str, ...], Endpoint, str]:
@@ -154,6 +162,9 @@ async def _page(door: Door, exchange: Exchange, path: str) -> None:
 
 
 _EXPOSED = b"x-request-id, x-freehold-deployment, x-freehold-cost, x-freehold-overhead-ms, x-freehold-dropped"
+_SENT = (b"authorization", b"api-key", b"x-api-key", b"content-type")
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]{1,64}")
+_ASKED_BYTES = 2048
 _GET = ("GET", "HEAD")
 _POST = ("POST",)
 _AZURE_OPERATIONS: dict[str, Kind] = {

@@ -220,3 +220,20 @@ async def test_the_names_of_members_that_were_dropped_cannot_break_the_head(hous
     answer = await house.ask("POST", "/v1/chat/completions", json.dumps(asked).encode())
     assert answer.status == 200 and b"y" not in answer.headers
     assert answer.headers[b"x-freehold-dropped"] == b"x%0D%0Ay%3A%201, top_k, %C3%A4%2C%E4%B8%96"
+
+
+async def test_a_browser_may_send_what_its_sdk_sends(house: House) -> None:
+    asked = "Authorization, x-stainless-lang,x-freehold-comments, b@d, , " + "x" * 65
+    path, field = "/v1/chat/completions", "access_control_request_headers"
+    good = await house.ask("OPTIONS", path, origin="https://good.example", **{field: asked})
+    granted = good.headers[b"access-control-allow-headers"].split(b", ")
+    assert granted == [
+        b"authorization",
+        b"api-key",
+        b"x-api-key",
+        b"content-type",
+        b"x-stainless-lang",
+        b"x-freehold-comments",
+    ]
+    bad = await house.ask("OPTIONS", path, origin="https://bad.example", **{field: asked})
+    assert b"access-control-allow-headers" not in bad.headers
