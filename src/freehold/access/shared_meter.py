@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +13,8 @@ from freehold.access.limits import LARGEST, Limit, closes
 from freehold.access.memory import MARK, RESERVED, RING, SHARES, USED, LimitsMemory, ProcessLock
 from freehold.access.meter import Reservation, Standing, refusal
 from freehold.core.errors import ConfigError, FreeholdError
+
+log = logging.getLogger("freehold.access")
 
 LEASE = 86_400.0
 """Seconds after which a reservation counts as forgotten by a process that lives, and comes free. It is far beyond any
@@ -309,12 +312,17 @@ class SharedMeter:
     def restore(self, limit: Limit, used: int) -> None:
         """Say what the ledger knows to be used in the window that runs now (`limits.opened` tells since when).
 
-        Never lowers a count. A minute is not restored: it is over before a server has started again.
+        Never lowers a count. A minute is not restored: it is over before a server has started again. A limit without
+        room is logged: calls under it will be refused, those under others are taken.
         """
         if limit.window == "minute":
             return
         with self._guard():
-            base = self._current(limit)
+            try:
+                base = self._current(limit)
+            except ConfigError as e:
+                log.error("a limit is not counted", extra={"limit": limit.id, "why": e.message, "hint": e.hint})
+                return
             self._words[base] = max(self._words[base], min(used, LARGEST))
 
     def release_worker(self, index: int, *, spent: bool = False) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,7 +78,7 @@ def test_a_full_memory_says_so() -> None:
     meter = SharedMeter(memory)
     for n in range(2):
         meter.usage(make(f"key:{n}", "requests", "day", 1))
-    with pytest.raises(ConfigError, match="all 2 slots"):
+    with pytest.raises(ConfigError, match="no room"):
         meter.usage(make("key:2", "requests", "day", 1))
     meter.usage(make("key:1", "requests", "day", 1))
 
@@ -115,3 +118,35 @@ def test_pictures_count_by_number_not_by_bytes() -> None:
     )
     made = call(len(messages), fields={"messages": messages}, needs=frozenset({"vision"}))
     assert 2000 < input_bound(made) < 2100
+
+
+async def test_a_full_table_refuses_only_new_limits(caplog: pytest.LogCaptureFixture) -> None:
+    memory = LimitsMemory(16)
+    meter = SharedMeter(memory)
+    known = [parse_all(["requests=2/day"], f"key:{n}") for n in range(14)]
+    for limits in known:
+        meter.restore(limits[0], 1)
+    (late,) = new = parse_all(["requests=2/day"], "key:late")
+    meter.restore(late, 1)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    with pytest.raises(ConfigError, match="no room") as caught:
+        await meter.reserve(new, 1, 0, 0)
+    assert "restart" in caught.value.hint
+    for limits in known:
+        meter.settle(await meter.reserve(limits, 1, 0, 0), 0, 0)
+        assert meter.usage(limits[0]).used == 2
+    meter.release_worker(0, spent=True)
+    assert len(memory.bases()) == 14
+    meter.close()
+    memory.close()
+
+
+def test_slots_that_are_not_used_take_no_memory(tmp_path: Path) -> None:
+    with (tmp_path / "limits").open("w+b") as file:
+        memory = LimitsMemory(workers=4, fd=file.fileno())
+        assert memory.slots >= 65_536
+        for n in range(10):
+            assert memory.base(f"limit-{n}") is not None
+        assert len(memory.bases()) == 10
+        assert os.fstat(file.fileno()).st_blocks * 512 < 1 << 20 < os.fstat(file.fileno()).st_size
+        memory.close()
