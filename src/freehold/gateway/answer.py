@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from freehold.core.errors import FreeholdError
+from freehold.core.ids import new_id
 from freehold.core.money import NANO
 from freehold.gateway.dialect import Dialect
 from freehold.pipeline import About, Reply
@@ -22,6 +23,11 @@ _PLAIN = (
 """The fields of most answers, in one piece: the same as those put together by `_about` and `_measures`."""
 _PLAIN_LINES = _PLAIN.count("\n")
 TRAILERS = (b"trailer", b"x-freehold-cost, x-freehold-overhead-ms")
+
+
+def named() -> tuple[bytes, bytes]:
+    """Return the field that names a reply to a request that is no call; a call's reply has the call's own id."""
+    return b"x-request-id", new_id("req").encode()
 
 
 class Answer:

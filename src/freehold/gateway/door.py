@@ -14,6 +14,7 @@ from freehold.core.call import Kind
 from freehold.core.errors import FreeholdError, MethodNotAllowed, NotFound, Unauthenticated
 from freehold.core.ids import new_id
 from freehold.gateway import calls, models, probes
+from freehold.gateway.answer import named
 from freehold.gateway.dialect import AZURE, OPENAI, Dialect
 from freehold.gateway.pages import Pages
 from freehold.pipeline import Pipeline
@@ -120,7 +121,7 @@ class Door:
         if exchange.method != "OPTIONS":
             return False
         allow = b", ".join(m.encode() for m in (*methods, "OPTIONS"))
-        headers = [(b"allow", allow)]
+        headers = [(b"allow", allow), named()]
         granted = self.cors(exchange)
         if len(granted) > 1:
             headers += [

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from freehold.core.errors import NotFound
-from freehold.gateway.answer import JSON
+from freehold.gateway.answer import JSON, named
 from freehold.pipeline import Snapshot
 from freehold.routing import Route
 from freehold.wire.dialects import azure as azure_wire
@@ -88,4 +88,4 @@ def _describe(snapshot: Snapshot, route: Route) -> dict[str, object]:
 
 
 def _reply(door: Door, exchange: Exchange, value: object) -> None:
-    exchange.reply(200, [JSON, *door.cors(exchange)], msgspec.json.encode(value))
+    exchange.reply(200, [JSON, named(), *door.cors(exchange)], msgspec.json.encode(value))

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from freehold.core.errors import NotFound
+from freehold.gateway.answer import named
 from freehold.wire.http import Headers
 from freehold.wire.server import Exchange
 
@@ -58,6 +59,6 @@ class Pages:
             raise NotFound(f"There is nothing at {path}.", hint="the page is at /, the API below /v1")
         headers, etag, data = found
         if exchange.headers.get(b"if-none-match") == etag:
-            exchange.reply(304, headers, b"")
+            exchange.reply(304, [*headers, named()], b"")
         else:
-            exchange.reply(200, headers, data)
+            exchange.reply(200, [*headers, named()], data)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from freehold.gateway.answer import JSON
+from freehold.gateway.answer import JSON, named
 from freehold.wire.server import Exchange
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 async def alive(door: Door, exchange: Exchange, _: str) -> None:
     """GET /healthz: this process answers. Says nothing of what it depends on."""
-    exchange.reply(200, [JSON], b'{"status":"ok"}')
+    exchange.reply(200, [JSON, named()], b'{"status":"ok"}')
 
 
 async def ready(door: Door, exchange: Exchange, _: str) -> None:
@@ -24,10 +24,10 @@ async def ready(door: Door, exchange: Exchange, _: str) -> None:
     ledger = door.pipeline.ledger.state
     good = bool(state["ready"]) and ledger != "refusing"
     shown = {"ready": good, "loading": state["loading"], "ledger": ledger, "snapshot": door.pipeline.snapshot.hash}
-    exchange.reply(200 if good else 503, [JSON], msgspec.json.encode(shown))
+    exchange.reply(200 if good else 503, [JSON, named()], msgspec.json.encode(shown))
 
 
 async def metrics(door: Door, exchange: Exchange, _: str) -> None:
     """GET /metrics: Prometheus text, the sum of all workers."""
     text = await door.control.samples()
-    exchange.reply(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], text)
+    exchange.reply(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), named()], text)

@@ -237,3 +237,10 @@ async def test_a_browser_may_send_what_its_sdk_sends(house: House) -> None:
     ]
     bad = await house.ask("OPTIONS", path, origin="https://bad.example", **{field: asked})
     assert b"access-control-allow-headers" not in bad.headers
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/gpt", "/healthz", "/readyz", "/metrics", "/", "/none"])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+async def test_every_reply_has_a_name(house: House, method: str, path: str) -> None:
+    ids = {(await house.ask(method, path)).headers[b"x-request-id"] for _ in range(2)}
+    assert len(ids) == 2 and all(name.startswith(b"req_") for name in ids)
