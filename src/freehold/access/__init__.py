@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.access.estimate import bound
 from freehold.access.keys import Key, KeyRing, create, expiry, list_keys, load, revoke
-from freehold.access.limits import Limit, describe_all, opened, parse, parse_all
+from freehold.access.limits import CURRENCY, Limit, opened, parse, parse_all
 from freehold.access.memory import LimitsMemory
 from freehold.access.meter import Meter, Reservation, Standing
 from freehold.access.shared_meter import SharedMeter
@@ -12,6 +12,7 @@ from freehold.access.store_meter import StoreMeter, holder
 from freehold.access.teams import Team, create_team, disable_team, find_team, list_teams, update_team
 
 __all__ = [
+    "CURRENCY",
     "Key",
     "KeyRing",
     "Limit",
@@ -25,7 +26,6 @@ __all__ = [
     "bound",
     "create",
     "create_team",
-    "describe_all",
     "disable_team",
     "expiry",
     "find_team",

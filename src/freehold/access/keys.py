@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.access.limits import CURRENCY, Limit, parse_all
+from freehold.access.limits import Limit, parse_all
 from freehold.access.names import check_name
 from freehold.access.teams import Team, find_team, list_teams, pack
 from freehold.core.clock import now_ns
@@ -121,7 +121,6 @@ async def create(
     expires: int | None = None,
     limits: Sequence[str] = (),
     note: str = "",
-    currency: str = CURRENCY,
 ) -> tuple[Key, str]:
     """Make a key and return it with its secret, which can never be had again.
 
@@ -136,7 +135,7 @@ async def create(
         raise BadRequest(
             "a key for no route can call nothing", param="routes", hint="name a route, or leave routes out"
         )
-    found: Team | None = await find_team(store, team, currency) if team is not None else None
+    found: Team | None = await find_team(store, team) if team is not None else None
     if found is not None and found.disabled_at is not None:
         raise BadRequest(
             f"the team {found.name} is disabled", param="team", hint="enable it first, or name another one"
@@ -144,7 +143,7 @@ async def create(
     id, secret = new_id("key"), new_secret("fh")
     key = Key(
         id, name, secret[:PREFIX], found.id if found else None, routes and frozenset(routes), expires,
-        parse_all(limits, f"key:{id}", currency), now, None, note,
+        parse_all(limits, f"key:{id}"), now, None, note,
     )  # fmt: skip
     await _insert(store, key, sha256(secret.encode()).digest())
     await store.bump()
@@ -170,9 +169,9 @@ async def _insert(store: Store, key: Key, hash: bytes) -> None:
         ) from e
 
 
-async def list_keys(store: Store, currency: str = CURRENCY) -> list[Key]:
+async def list_keys(store: Store) -> list[Key]:
     """Return all keys, revoked and expired ones too, oldest first, each with its own limits."""
-    return [_read(row, currency)[1] for row in await store.fetch(f"SELECT {_COLUMNS} FROM key ORDER BY id")]
+    return [_read(row)[1] for row in await store.fetch(f"SELECT {_COLUMNS} FROM key ORDER BY id")]
 
 
 async def revoke(store: Store, which: str) -> Key:
@@ -196,12 +195,12 @@ async def revoke(store: Store, which: str) -> Key:
     return msgspec.structs.replace(meant[0], revoked_at=at)
 
 
-async def load(store: Store, currency: str = CURRENCY) -> KeyRing:
+async def load(store: Store) -> KeyRing:
     """Return the ring of all keys in the store, each with its own limits and then those of its team."""
-    teams = {team.id: team for team in await list_teams(store, currency)}
+    teams = {team.id: team for team in await list_teams(store)}
     keys = []
     for row in await store.fetch(f"SELECT {_COLUMNS} FROM key"):
-        hash, key = _read(row, currency)
+        hash, key = _read(row)
         limits = key.limits + (teams[key.team].limits if key.team in teams else ())
         ids = tuple(limit.id for limit in limits)
         keys.append((hash, msgspec.structs.replace(key, limits=limits, limit_ids=ids)))
@@ -223,10 +222,10 @@ def expiry(text: str, now: int) -> int:
     return moment + _DAY if re.fullmatch(r"[0-9-]+", text.strip()) else moment
 
 
-def _read(row: tuple[Any, ...], currency: str) -> tuple[bytes, Key]:
+def _read(row: tuple[Any, ...]) -> tuple[bytes, Key]:
     id, name, prefix, hash, team, routes, created_at, expires_at, revoked_at, limits, note = row
     allowed = frozenset(msgspec.json.decode(routes, type=list[str])) if routes is not None else None
-    own = parse_all(msgspec.json.decode(limits, type=list[str]), f"key:{id}", currency)
+    own = parse_all(msgspec.json.decode(limits, type=list[str]), f"key:{id}")
     return bytes(hash), Key(id, name, prefix, team, allowed, expires_at, own, created_at, revoked_at, note)
 
 

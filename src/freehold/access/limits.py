@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal
@@ -21,7 +21,7 @@ LARGEST = (1 << 62) - 1
 """The largest amount that a counter can hold; as money, about 4.6 thousand million currency units."""
 
 CURRENCY = "USD"
-"""The currency that budgets are counted in unless the configuration names another."""
+"""The currency that budgets are counted in, and so that of every price that counts towards one."""
 
 _WINDOWS: dict[str, Window] = {
     "minute": "minute", "min": "minute", "m": "minute", "day": "day", "d": "day", "month": "month", "total": "total",
@@ -61,10 +61,10 @@ class Limit(msgspec.Struct, frozen=True):
         return show(amount, self.currency or CURRENCY) if self.measure == "money" else str(amount)
 
 
-def parse(text: str, subject: str, currency: str = CURRENCY) -> Limit:
+def parse(text: str, subject: str) -> Limit:
     """Read one limit, e.g. "tokens=100k/minute", for `subject`; ConfigError says what is wrong with it.
 
-    A budget is in `currency`: another one is refused, for nothing here converts money.
+    A budget is in CURRENCY: another one is refused, for nothing here converts money.
     """
     name, sign, rest = text.strip().partition("=")
     amount_text, slash, window_text = rest.rpartition("/")
@@ -76,22 +76,22 @@ def parse(text: str, subject: str, currency: str = CURRENCY) -> Limit:
     if match is None:
         raise ConfigError(f"not an amount: {amount_text.strip()!r} in the limit {text!r}", hint=_FORM)
     digits, unit = match[1].replace("_", "").replace(",", ""), match[2]
-    amount = _money(digits, unit, currency, text) if measure == "money" else _count(digits, unit, text)
+    amount = _money(digits, unit, text) if measure == "money" else _count(digits, unit, text)
     if not 0 <= amount <= LARGEST:
         raise ConfigError(f"the amount of the limit {text!r} is too large to count", hint="use a smaller amount")
-    return make(subject, measure, window, amount, currency)
+    return make(subject, measure, window, amount)
 
 
-def make(subject: str, measure: Measure, window: Window, amount: int, currency: str = CURRENCY) -> Limit:
+def make(subject: str, measure: Measure, window: Window, amount: int) -> Limit:
     """Return the limit of `amount` (requests, tokens or nano-units) for `subject`, with its identity."""
-    unit = currency if measure == "money" else ""
+    unit = CURRENCY if measure == "money" else ""
     return Limit(f"{subject}/{measure}/{window}", subject, measure, window, amount, unit)
 
 
-def parse_all(texts: Iterable[str], subject: str, currency: str = CURRENCY) -> tuple[Limit, ...]:
+def parse_all(texts: Iterable[str], subject: str) -> tuple[Limit, ...]:
     """Read several limits of one subject. Two of one measure and window are refused: which one holds would be a
     guess."""
-    limits = tuple(parse(text, subject, currency) for text in texts)
+    limits = tuple(parse(text, subject) for text in texts)
     seen: set[str] = set()
     for limit in limits:
         if limit.id in seen:
@@ -100,11 +100,6 @@ def parse_all(texts: Iterable[str], subject: str, currency: str = CURRENCY) -> t
             )
         seen.add(limit.id)
     return limits
-
-
-def describe_all(limits: Sequence[Limit]) -> str:
-    """Return the limits for people, comma-separated; "none" when there are none."""
-    return ", ".join(limit.describe() for limit in limits) or "none"
 
 
 def opened(window: Window, at_ns: int) -> int | None:
@@ -135,11 +130,11 @@ def _count(digits: str, unit: str, text: str) -> int:
     return int(value)
 
 
-def _money(digits: str, unit: str, currency: str, text: str) -> int:
-    if unit and unit.upper() != currency:
+def _money(digits: str, unit: str, text: str) -> int:
+    if unit and unit.upper() != CURRENCY:
         raise ConfigError(
-            f"the limit {text!r} is in {unit.upper()}, budgets are counted in {currency}",
-            hint=f"state it in {currency}; nothing here converts currencies",
+            f"the limit {text!r} is in {unit.upper()}, budgets are counted in {CURRENCY}",
+            hint=f"state it in {CURRENCY}; nothing here converts currencies",
         )
     try:
         return nano(digits)

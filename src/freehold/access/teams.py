@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.access.limits import CURRENCY, Limit, parse_all
+from freehold.access.limits import Limit, parse_all
 from freehold.access.names import check_name
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, NotFound, StoreError
@@ -27,12 +27,12 @@ class Team(msgspec.Struct, frozen=True):
     disabled_at: int | None = None
 
 
-async def create_team(store: Store, name: str, *, limits: Sequence[str] = (), currency: str = CURRENCY) -> Team:
+async def create_team(store: Store, name: str, *, limits: Sequence[str] = ()) -> Team:
     """Make a team; `limits` as `limits.parse` reads them. BadRequest when the name is taken, ConfigError for a
     limit."""
     check_name(name, "team")
     id = new_id("team")
-    team = Team(id, name, parse_all(limits, f"team:{id}", currency), now_ns())
+    team = Team(id, name, parse_all(limits, f"team:{id}"), now_ns())
     try:
         await store.write(
             (
@@ -48,23 +48,23 @@ async def create_team(store: Store, name: str, *, limits: Sequence[str] = (), cu
     return team
 
 
-async def list_teams(store: Store, currency: str = CURRENCY) -> list[Team]:
+async def list_teams(store: Store) -> list[Team]:
     """Return all teams, disabled ones too, oldest first."""
-    return [unpack(row, currency) for row in await store.fetch(f"SELECT {_COLUMNS} FROM team ORDER BY id")]
+    return [unpack(row) for row in await store.fetch(f"SELECT {_COLUMNS} FROM team ORDER BY id")]
 
 
-async def find_team(store: Store, id_or_name: str, currency: str = CURRENCY) -> Team:
+async def find_team(store: Store, id_or_name: str) -> Team:
     """Return the team of that id or name; NotFound when there is none."""
     rows = await store.fetch(f"SELECT {_COLUMNS} FROM team WHERE id = ? OR name = ?", id_or_name, id_or_name)
     if not rows:
         raise NotFound(f"no team {id_or_name!r}", hint="`freehold teams list` shows those that exist")
-    return unpack(rows[0], currency)
+    return unpack(rows[0])
 
 
-async def update_team(store: Store, id_or_name: str, *, limits: Sequence[str], currency: str = CURRENCY) -> Team:
+async def update_team(store: Store, id_or_name: str, *, limits: Sequence[str]) -> Team:
     """Give a team other limits. What was counted under a limit of the same measure and window stays counted."""
-    team = await find_team(store, id_or_name, currency)
-    changed = parse_all(limits, f"team:{team.id}", currency)
+    team = await find_team(store, id_or_name)
+    changed = parse_all(limits, f"team:{team.id}")
     await store.write(("UPDATE team SET limits = ? WHERE id = ?", [(pack(changed), team.id)]))
     await store.bump()
     return msgspec.structs.replace(team, limits=changed)
@@ -84,8 +84,8 @@ def pack(limits: Sequence[Limit]) -> str:
     return msgspec.json.encode([limit.describe() for limit in limits]).decode()
 
 
-def unpack(row: tuple[Any, ...], currency: str) -> Team:
+def unpack(row: tuple[Any, ...]) -> Team:
     """Return the team of a row."""
     id, name, limits, created_at, disabled_at = row
     texts = msgspec.json.decode(limits, type=list[str])
-    return Team(id, name, parse_all(texts, f"team:{id}", currency), created_at, disabled_at)
+    return Team(id, name, parse_all(texts, f"team:{id}"), created_at, disabled_at)

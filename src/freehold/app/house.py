@@ -61,7 +61,7 @@ class House:
         self._meter = meter
         self._client = client
         self._health = Health(wiring.breaker(config), config.server.vendor_inflight)
-        self._book = contracts.shipped()
+        self._book = contracts.shipped().only(access.CURRENCY)
         self._tasks: list[asyncio.Task[Any]] = []
         self._pipeline: Pipeline
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from freehold.access import CURRENCY
 from freehold.app import options
 from freehold.app.known import models as known_models
 from freehold.app.settings import Config
@@ -40,7 +41,7 @@ def tables(config: Config) -> tuple[Table, dict[str, Provider], dict[str, Price]
         deployments[name] = _deployment(name, written, known, engine)
         providers[name] = build(_settings(config, name, written, known))
         if written.price is not None:
-            prices[name] = read_price(written.price, where=f"deployments.{name}.price")
+            prices[name] = _price(name, written.price)
         elif written.kind == "llamacpp":
             prices[name] = OWN_COMPUTE
     routes = {name: _route(name, route) for name, route in config.all_routes().items()}
@@ -57,6 +58,16 @@ def engine_name(config: Config, name: str, written: Written) -> str:
 def breaker(config: Config) -> BreakerSettings:
     said = config.server.breaker
     return BreakerSettings(said.failures, said.cooldown, said.longest)
+
+
+def _price(name: str, written: dict[str, Any]) -> Price:
+    price = read_price(written, where=f"deployments.{name}.price")
+    if price.currency != CURRENCY:
+        raise ConfigError(
+            f"deployments.{name}.price.currency: {price.currency}, but budgets are counted in {CURRENCY}.",
+            hint=f"state the price in {CURRENCY}, at the rate that you pay; nothing here converts currencies",
+        )
+    return price
 
 
 def _known(config: Config, written: Written, catalogue: Catalogue) -> dict[str, Any]:

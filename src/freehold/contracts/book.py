@@ -42,6 +42,10 @@ class PriceBook:
         """Return all rows as (seller, model, price), sorted."""
         return [(*key, price) for key, prices in sorted(self._rows.items()) for price in prices]
 
+    def only(self, currency: str) -> PriceBook:
+        """Return the book without prices in another currency: what they say could not be added to the others."""
+        return PriceBook(row for row in self.rows() if row[2].currency == currency)
+
     def find(self, seller: str, model: str, at: int) -> Price | None:
         """Return the price of `model` at `seller` at time `at` (ns); None when the book has none.
 

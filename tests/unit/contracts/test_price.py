@@ -158,3 +158,8 @@ def test_the_shipped_book_is_sound() -> None:
     old = book.find("openai", "gpt-4o-2024-05-13", now)
     assert old is not None and old.input == 5 * 10**9
     assert book.find("openai", "gpt-4o-audio-preview", now) is None
+
+
+def test_a_book_of_one_currency_knows_nothing_of_others() -> None:
+    book = PriceBook([("a", "m", Price(1, 1)), ("a", "n", Price(1, 1, currency="JPY"))]).only("USD")
+    assert len(book) == 1 and book.find("a", "m", 0) is not None and book.find("a", "n", 0) is None
