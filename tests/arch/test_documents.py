@@ -68,14 +68,17 @@ async def test_the_metrics_are_those_that_are_counted() -> None:
     counted = Metrics()
     deployment = Deployment(name="d", kind="openai", model="m")
     for error in ("", "upstream_fault"):
-        counted.served("chat", deployment, "m", error, 0.1, Usage(input=1, output=1))
+        counted.served("chat", deployment, "m", error, 0.1, Usage(input=1, output=1), 0.1, 0.1, 1, "USD")
     sample = counted.sample()
     seen = {(name, label) for name, labels, _ in (*sample.counters, *sample.histograms) for label, _ in labels}
     told = {(name, label) for name, (_, labels) in reference_pages.METRICS.items() for label in labels}
     gauges = {"freehold_breaker_open"}
     assert told - seen == {(name, "deployment") for name in gauges}
     assert seen <= told
-    assert set(reference_pages.METRICS) <= set(NAMES)
+    kinds = dict.fromkeys((name for name, _, _ in sample.histograms), "histogram")
+    kinds |= {name: "counter" for name, _, _ in sample.counters}
+    assert set(reference_pages.METRICS) == set(NAMES)
+    assert {n: k for n, (k, _) in reference_pages.METRICS.items() if k != "gauge"} == kinds
     assert {label for _, label in told} == set(reference_pages.LABELS)
 
 

@@ -131,9 +131,12 @@ _SOURCES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
 _BASE = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "freehold_deployment")
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gen_ai_client_operation_duration_seconds": ("histogram", (*_BASE, "error_type")),
-    "gen_ai_client_token_usage": ("counter", (*_BASE, "gen_ai_token_type")),
+    "gen_ai_server_time_to_first_token_seconds": ("histogram", _BASE),
+    "gen_ai_client_token_usage": ("histogram", (*_BASE, "gen_ai_token_type")),
+    "freehold_overhead_seconds": ("histogram", ()),
     "freehold_calls_total": ("counter", ("status", "error")),
     "freehold_attempts_total": ("counter", ("deployment", "error")),
+    "freehold_cost_nano_total": ("counter", ("deployment", "currency")),
     "freehold_inflight": ("gauge", ()),
     "freehold_connections": ("gauge", ()),
     "freehold_breaker_open": ("gauge", ("deployment",)),
@@ -148,6 +151,7 @@ LABELS = {
     "gen_ai_token_type": "input or output",
     "freehold_deployment": "the deployment, by its name in the configuration",
     "deployment": "the same",
+    "currency": "its code of three letters",
     "error_type": "error code; absent when there was none",
     "error": "error code; empty when there was none",
     "status": "HTTP status that the client got",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
@@ -65,6 +66,9 @@ async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, d
     pipeline = door.pipeline
     try:
         reply = await pipeline.run(call, key, answer, exchange.began)
+    except asyncio.CancelledError:
+        pipeline.metrics.count("freehold_calls_total", (("status", "499"), ("error", "client_gone")))
+        raise
     except FreeholdError as e:
         answer.fail(e, call.id)
         pipeline.metrics.count("freehold_calls_total", (("status", str(e.status)), ("error", e.code)))

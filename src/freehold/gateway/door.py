@@ -81,11 +81,12 @@ class Door:
 
     def refuse(self, exchange: Exchange, e: FreeholdError, dialect: Dialect = OPENAI) -> None:
         """Render `e`, unless an answer has begun: then the connection is cut, as a broken answer never ends cleanly."""
+        if exchange.method == "POST" and exchange.path.startswith(("/v1/", "/openai/")):  # else it was no call
+            self.pipeline.metrics.count("freehold_calls_total", (("status", str(e.status)), ("error", e.code)))
         if exchange.answered:
             exchange.abort()
             return
         status, headers, body = dialect.error(e, new_id("req"))
-        self.pipeline.metrics.count("freehold_calls_total", (("status", str(status)), ("error", e.code)))
         exchange.reply(status, [*headers, *self.cors(exchange)], body)
 
     def cors(self, exchange: Exchange) -> Headers:

@@ -142,10 +142,14 @@ class Attempt(msgspec.Struct):
         turn.money += cost
         total = ended - turn.started
         status, code = (tap.status, "") if error is None else (error.status, error.code)
-        self.house.metrics.served(turn.call.kind, deployment, turn.call.asked, code, total, usage)
         currency = price.currency if price is not None else ""
-        first = (tap.first_at - self.sent_at) * 1000 if tap.first_at else 0.0
-        return self._entry("outcome", at, usage, answered, status, code, cost, currency, first, total * 1000)
+        first = tap.first_at - self.sent_at if tap.first_at else 0.0
+        overhead = tap.about.overhead if self.sent_at else -1.0
+        call = turn.call
+        self.house.metrics.served(
+            call.kind, deployment, call.asked, code, total, usage, first, overhead, cost, currency
+        )
+        return self._entry("outcome", at, usage, answered, status, code, cost, currency, first * 1000, total * 1000)
 
     def _entry(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -60,6 +61,8 @@ class House:
 
 
 async def vendor(exchange: Exchange) -> None:
+    if b"be silent" in exchange.body:
+        await asyncio.Event().wait()
     exchange.reply(200, [(b"content-type", b"application/json")], REPLY)
 
 
@@ -244,3 +247,25 @@ async def test_a_browser_may_send_what_its_sdk_sends(house: House) -> None:
 async def test_every_reply_has_a_name(house: House, method: str, path: str) -> None:
     ids = {(await house.ask(method, path)).headers[b"x-request-id"] for _ in range(2)}
     assert len(ids) == 2 and all(name.startswith(b"req_") for name in ids)
+
+
+async def test_each_call_is_counted_as_it_ended_and_nothing_else_is(house: House) -> None:
+    chat = "/v1/chat/completions"
+    await house.ask("POST", chat, CHAT)
+    await house.ask("POST", chat, b"{")
+    await house.ask("POST", chat, CHAT, authorization="")
+    for path in ("/none", "/v1/models", "/v1/models/none", chat):
+        await house.ask("GET", path)
+    left = asyncio.create_task(house.ask("POST", chat, CHAT.replace(b"hi", b"be silent")))
+    await asyncio.sleep(0.1)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    await asyncio.sleep(0.1)
+    counters = house.door.pipeline.metrics.sample().counters
+    ended = {tuple(v for _, v in labels): n for name, labels, n in counters if name == "freehold_calls_total"}
+    assert ended == {
+        ("200", ""): 1,
+        ("400", "invalid_json"): 1,
+        ("401", "missing_api_key"): 1,
+        ("499", "client_gone"): 1,
+    }

@@ -272,6 +272,8 @@ async def test_leaving_while_the_outcome_is_written(waits: str, stream: bool) ->
     (row,) = house.book.outcomes
     assert (row.status, row.error, row.input, row.output, row.cost) == (200, "", 5, 1, COST)
     assert house.meter.settled == [(6, COST, 1)]
+    counters = house.pipeline.metrics.sample().counters
+    assert sum(n for name, _, n in counters if name == "freehold_attempts_total") == 1
     house.require_nothing_held()
 
 
