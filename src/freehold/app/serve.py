@@ -10,9 +10,10 @@ import resource
 import socket
 import stat
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from freehold import store
 from freehold.app import logs
 from freehold.app.config import FILE
 from freehold.app.control import ask
@@ -41,13 +42,11 @@ def serve(
     logs.configure(config.server.log)
     rehearse(config)
     _many_files()
-    lock = only_one(config.run)
-    listening = bind(config)
-    try:
+    with ExitStack() as held:
+        held.callback(os.close, only_one(config.run))
+        held.callback(store.sole(config.store_url).close)
+        listening = held.enter_context(bind(config))
         asyncio.run(_run(config, environment, listening, load, started))
-    finally:
-        listening.close()
-        os.close(lock)
 
 
 async def _run(
