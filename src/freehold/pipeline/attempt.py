@@ -89,10 +89,8 @@ class Attempt(msgspec.Struct):
             about.overhead = sent_at - turn.started - turn.elsewhere
             error: FreeholdError | None = None
             try:
-                timeouts = deployment.timeouts if turn.receiver is not None else deployment.whole_timeouts
-                await house.client.send(
-                    origin, b"POST", outgoing.target, outgoing.headers, outgoing.body, tap, timeouts
-                )
+                times = deployment.timeouts if turn.receiver is not None else deployment.whole_timeouts
+                await house.client.send(origin, b"POST", outgoing.target, outgoing.headers, outgoing.body, tap, times)
                 tap.end()
             except FreeholdError as e:
                 error = e
@@ -105,8 +103,8 @@ class Attempt(msgspec.Struct):
             if self.metered is None:
                 error = _judge(tap, provider, turn.receiver is not None, error)
             outcome = self._outcome(tap, error, ended)
-            if error is not None or breaker.failures:
-                _tell(breaker, number, error)
+            if (error is not None or breaker.failures) and not deployment.engine:
+                _tell(breaker, number, error)  # an engine of our own is watched over, and back sooner than any circuit
             kept = bodies(policy.bodies, outgoing.body, tap) if policy.bodies != "none" else ()
             waiting = house.ledger.keep(outcome, kept)
             if waiting is not None:
@@ -114,9 +112,8 @@ class Attempt(msgspec.Struct):
                 await (waiting if asyncio.isfuture(waiting) else asyncio.shield(house.behind(waiting)))
             if error is not None:
                 raise error
-            if outcome.currency:
-                about.cost = outcome.cost
-                about.currency = outcome.currency
+            about.cost = outcome.cost if outcome.currency else None
+            about.currency = outcome.currency
             about.overhead = tick() - turn.started - turn.elsewhere
             return Reply(DONE if tap.events is not None else tap.body(), about)
         except asyncio.CancelledError as e:
