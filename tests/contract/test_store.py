@@ -22,7 +22,6 @@ from freehold.ledger import (
     entries,
     erase,
     recover,
-    spent,
     totals,
     usage_since,
     verify,
@@ -261,7 +260,6 @@ async def test_a_ledger_is_sealed_summed_and_queried(store: Store, durability: s
     assert sum(use.requests for use in uses) == 50 and sum(use.cost for use in uses) == 15000
     assert await usage_since(store) == uses, "rolling up again adds nothing"
     assert {use.at for use in await usage_since(store, 3 * DAY + 5)} == {3 * DAY, 4 * DAY}
-    assert await spent(store, 0, DAY) == {"lim_1": (10, 300, 3000)}
     assert await erase(store, call="call_0001", why="asked") == 1
     assert await erase(store, key="key_0", why="asked") == 2
     (kept,) = await read(store, "call_0001")

@@ -147,16 +147,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return self.bytes >= self.ends_at
 
     @property
-    def has_chat_template(self) -> bool:
-        """Whether it can be asked in turns."""
-        return bool(self.chat_template)
-
-    @property
-    def infills(self) -> bool:
-        """Whether it knows the tokens for text between a prefix and a suffix."""
-        return {"fim_prefix", "fim_suffix", "fim_middle"} <= self.tokens.keys()
-
-    @property
     def embeds(self) -> bool:
         """Whether it was made to give embeddings rather than text."""
         return self.arch in _ENCODERS or not self.causal or self.pooling in ("mean", "cls", "last", "rank")

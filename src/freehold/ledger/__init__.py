@@ -9,7 +9,7 @@ from freehold.ledger.entry import Entry
 from freehold.ledger.query import Query, Stored, Total, entries, known, totals
 from freehold.ledger.recover import recover
 from freehold.ledger.seal import Mark, Verdict, verify
-from freehold.ledger.spent import DayUse, Use, spent, usage_since
+from freehold.ledger.spent import DayUse, usage_since
 
 __all__ = [
     "Body",
@@ -21,14 +21,12 @@ __all__ = [
     "Query",
     "Stored",
     "Total",
-    "Use",
     "Verdict",
     "entries",
     "erase",
     "known",
     "recover",
     "replay",
-    "spent",
     "told",
     "totals",
     "usage_since",

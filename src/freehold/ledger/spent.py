@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from freehold.ledger.entry import OUTCOME, decode
+from freehold.ledger.entry import OUTCOME
 from freehold.ledger.recover import open_intents
 from freehold.ledger.seal import NOTE_REACHED
 from freehold.store import Store
 
 DAY = 86_400_000_000_000  # ns
 STRIDE = 50_000  # entries summed in one transaction: the ledger waits for it, so it has to stay short
-PAGE = 5_000
 
 # Its first statement takes the row's lock, so two processes add an entry once (PostgreSQL reads the row anew after it).
 ROLL = (
@@ -47,14 +46,6 @@ class DayUse(NamedTuple):
     cost: int  # nano-units of `currency`
     open_tokens: int = 0
     open_cost: int = 0
-
-
-class Use(NamedTuple):
-    """Sums over a span of time."""
-
-    requests: int
-    tokens: int
-    cost: int
 
 
 async def roll(store: Store) -> None:
@@ -96,28 +87,3 @@ async def usage_since(store: Store, at_ns: int = 0) -> list[DayUse]:
             open_cost=known.open_cost + intent.reserved,
         )
     return uses + list(waiting.values())
-
-
-async def spent(store: Store, since_ns: int, until_ns: int) -> dict[str, Use]:
-    """Return exact use by limit id of outcomes in `since_ns` <= at < `until_ns`. Reads every entry of the span: meant
-    for short windows (a minute, an hour); days are in `usage_since`. Raises StoreError."""
-    sums: dict[str, list[int]] = {}
-    after = 0
-    while True:
-        rows = await store.fetch(
-            f"SELECT seq, data FROM entry WHERE at >= ? AND at < ? AND kind = {OUTCOME} AND +seq > ? "
-            f"ORDER BY +seq LIMIT {PAGE}",  # the plus keeps SQLite from walking the whole table by seq
-            since_ns,
-            until_ns,
-            after,
-        )
-        for _, data in rows:
-            entry = decode(data)
-            for limit in entry.limits:
-                total = sums.setdefault(limit, [0, 0, 0])
-                total[0] += entry.attempt == 0
-                total[1] += entry.input + entry.output
-                total[2] += entry.cost
-        if len(rows) < PAGE:
-            return {limit: Use(*total) for limit, total in sums.items()}
-        after = int(rows[-1][0])

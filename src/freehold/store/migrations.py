@@ -78,11 +78,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         1,
         "meta",
         (
-            "CREATE TABLE meta(name TEXT PRIMARY KEY, value BIGINT NOT NULL DEFAULT 0, text TEXT NOT NULL DEFAULT '')",
+            "CREATE TABLE meta(name TEXT PRIMARY KEY, value BIGINT NOT NULL DEFAULT 0)",
             "INSERT INTO meta(name, value) VALUES ('generation', 0), ('closed', 0), ('spent', 0), ('probe', 0)",
-            """CREATE TABLE worker(
-                id TEXT PRIMARY KEY, pid BIGINT NOT NULL, started_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
-                generation BIGINT NOT NULL DEFAULT 0)""",
         ),
     ),
     Migration(

@@ -22,7 +22,7 @@ POOL = 6  # connections of one process: one appends, the others read and write c
 LOCK = crc32(b"freehold")  # first half of the advisory locks' key
 MIGRATE = 0  # second half: migrations; a lane has the crc of its name
 WIDEST = 64  # rows of one INSERT
-TABLES = frozenset({"body", "entry", "spent", "key", "team", "worker", "meta"})
+TABLES = frozenset({"body", "entry", "spent", "key", "team", "meta"})
 
 UNREACHABLE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 

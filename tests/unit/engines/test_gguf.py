@@ -98,7 +98,7 @@ def test_reads_what_the_header_states(file: Any) -> None:
     assert (facts.key_length, facts.value_length, facts.n_vocab) == (16, 16, 6)
     assert facts.parameters == 64 * 6 + 256 * 2
     assert facts.tokens == {"eos": 1, "fim_prefix": 2, "fim_suffix": 3, "fim_middle": 4}
-    assert facts.infills and facts.has_chat_template and facts.complete and not facts.embeds
+    assert facts.chat_template and facts.complete and not facts.embeds
     assert facts.chat_template == "{{ messages }}"
     assert facts.split == (0, 1)
 
@@ -127,7 +127,7 @@ def test_layers_may_differ(file: Any) -> None:
 def test_an_encoder_embeds(file: Any) -> None:
     meta = {"general.architecture": "bert", "bert.pooling_type": 1, "bert.attention.causal": False}
     facts = gguf.read(file(build(meta)))
-    assert facts.embeds and facts.pooling == "mean" and not facts.causal and not facts.has_chat_template
+    assert facts.embeds and facts.pooling == "mean" and not facts.causal and not facts.chat_template
 
 
 def test_the_mixture_is_guessed_from_the_tensors_when_it_is_not_named(file: Any) -> None:
@@ -226,4 +226,4 @@ def test_the_embedded_model() -> None:
     assert (facts.arch, facts.quantisation, facts.n_ctx_train, facts.n_layer) == ("llama", "Q4_1", 8192, 30)
     assert (facts.n_vocab, facts.kv_heads, facts.key_length, facts.parameters) == (49152, (3,) * 30, 64, 134515008)
     assert facts.bytes == facts.ends_at == 98362432
-    assert facts.licence == "apache-2.0" and facts.has_chat_template and not facts.infills
+    assert facts.licence == "apache-2.0" and facts.chat_template

@@ -26,7 +26,6 @@ from freehold.ledger import (
     erase,
     recover,
     replay,
-    spent,
     totals,
     usage_since,
     verify,
@@ -252,7 +251,6 @@ async def test_a_clock_that_is_set_back_harms_nothing(store: SQLite) -> None:
     span = Query(since=day, until=day + HOUR, order="oldest", error="")
     assert [row.entry.call async for row in entries(store, span)] == ["call_0", "call_3"]
     assert sum(use.cost for use in await usage_since(store)) == 5 * 7 + 100
-    assert (await spent(store, day, day + HOUR))["lim"].cost == 2 * 7
 
 
 # -- several workers' spools, and texts in them ------------------------------------------------------------------------
