@@ -1,4 +1,4 @@
-"""Servers that others wrote: adopted by URL, or started by a command. Refuses to know models."""
+"""Servers that others wrote, started by a command. Refuses to know models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shlex
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,13 +15,6 @@ from freehold.core.errors import ConfigError
 from freehold.wire.client import Origin
 
 _PLACE = re.compile(r"\{(port|model|socket)\}")
-
-
-class Adopted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An OpenAI-compatible server that runs already, by whoever's hand."""
-
-    url: str  # http(s)://host[:port], without a path
-    health: str = "/v1/models"  # path that answers 2xx when it can serve
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,22 +34,6 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     words: tuple[str, ...]
     origin: Origin
-
-
-def adopt(adopted: Adopted) -> Origin:
-    """Where an adopted server listens. ConfigError when the address is none."""
-    parts = urlsplit(adopted.url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.path.strip("/"):
-        raise ConfigError(
-            f"{adopted.url!r} is not the address of a server",
-            param="url",
-            hint="write http://host:port, without a path",
-        )
-    return Origin(scheme=parts.scheme, host=parts.hostname, port=port or (443 if parts.scheme == "https" else 80))
 
 
 def prepare(command: Command, socket_path: Path) -> Launch:

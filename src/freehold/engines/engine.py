@@ -19,7 +19,7 @@ import msgspec
 import freehold
 from freehold.core.clock import now_ns, tick
 from freehold.core.errors import EngineError, FreeholdError
-from freehold.engines.command import Adopted, Command, adopt, child_environment, prepare
+from freehold.engines.command import Command, child_environment, prepare
 from freehold.engines.fit import Fit
 from freehold.engines.gguf import Facts
 from freehold.engines.llama.settings import ChildSettings
@@ -30,7 +30,6 @@ from freehold.wire.origin import Origin, Timeouts
 log = logging.getLogger("freehold.engines")
 
 State = Literal["starting", "ready", "busy", "asleep", "stopped", "failed"]
-_ADOPTED_SECONDS, _ADOPTED_HELD_SECONDS = 3.0, 5.0  # an adopted server answers soon, or is asked again later
 _LOAD_SECONDS = 900.0  # longest load: large weights from a slow disk
 _STOP_SECONDS = 6.0
 _LOOK = Timeouts(connect=2.0, first_byte=5.0, idle=5.0, total=8.0)
@@ -70,7 +69,7 @@ class Engine:
     def __init__(
         self,
         name: str,
-        source: Model | Command | Adopted,
+        source: Model | Command,
         run: Path,
         client: Client,
         environment: Mapping[str, str],
@@ -116,7 +115,7 @@ class Engine:
     @property
     def bytes(self) -> int:
         """Memory that it is counted with: as measured, and while it loads as estimated."""
-        if isinstance(self.source, Adopted) or self.state in ("stopped", "failed"):
+        if self.state in ("stopped", "failed"):
             return 0
         if not self._up:
             return self.estimate
@@ -210,8 +209,8 @@ class Engine:
                     await self._start()
                 except EngineError as e:
                     await self._end()
-                    if not e.retryable or isinstance(self.source, Adopted):
-                        self._backoff.hold(tick(), _ADOPTED_HELD_SECONDS if e.retryable else None)
+                    if not e.retryable:
+                        self._backoff.hold(tick())
                         self._fail(e)
                         return
                     self.reason, how = e.message, "did not start"
@@ -255,8 +254,6 @@ class Engine:
 
     async def _watch(self) -> str:
         """Return why it is no longer up."""
-        if self._child is None:  # adopted: nothing of ours to watch but what `look` hears
-            await asyncio.get_running_loop().create_future()
         assert self._child is not None
         status = await asyncio.shield(self._child.exited)
         how = f"ended by signal {-status}" if status < 0 else f"ended with status {status}"
@@ -280,10 +277,7 @@ class Engine:
     # Starting
 
     async def _start(self) -> None:
-        if isinstance(self.source, Adopted):
-            self.origin = adopt(self.source)
-            await self._until_healthy(self.source.health, _ADOPTED_SECONDS)
-        elif isinstance(self.source, Command):
+        if isinstance(self.source, Command):
             await self._start_command(self.source)
         else:
             await self._start_model(self.source)
@@ -421,18 +415,11 @@ class Engine:
         elif now - self._moved > _SILENT_SECONDS and self._probing is None:
             self._probing = asyncio.create_task(self._probe(self._beats))
 
-    async def _look_abroad(self, source: Command | Adopted) -> None:
+    async def _look_abroad(self, source: Command) -> None:
         if await self._healthy(source.health):
             self._heard = tick()
         elif tick() - self._heard > _UNHEARD_SECONDS:
-            if self._child is not None:
-                self._hung(f"it did not answer {source.health}")
-            else:
-                self._up = False
-                self.reason = "the adopted server does not answer"
-                log.warning("engine %s: %s", self.name, self.reason)
-                if self._life is not None:
-                    self._life.cancel()
+            self._hung(f"it did not answer {source.health}")
 
     async def _probe(self, beats: int) -> None:
         """Demand a token: liveness is that, not an open port."""

@@ -11,15 +11,15 @@ from typing import Any, Protocol, TypeAlias
 from freehold.core.errors import EngineError
 from freehold.engines import fit as fitting
 from freehold.engines import gguf
-from freehold.engines.command import Adopted, Command
+from freehold.engines.command import Command
 from freehold.engines.engine import Engine, Model, log
 from freehold.engines.supervise import sweep
 from freehold.wire.client import Client
 from freehold.wire.origin import Origin
 
-__all__ = ["Adopted", "Command", "EngineManager", "Model", "Resolver", "Source"]
+__all__ = ["Command", "EngineManager", "Model", "Resolver", "Source"]
 
-Source: TypeAlias = Model | Command | Adopted
+Source: TypeAlias = Model | Command
 Resolver: TypeAlias = Callable[[str], Awaitable[Source]]
 """From a model's name to what serves it; brings the file here when it is not. Raises EngineError or ConfigError."""
 
@@ -151,8 +151,6 @@ class EngineManager:
 
     async def _make_room(self, engine: Engine, need: int) -> None:
         """Reserve `need` bytes: idle engines go, the longest unused first, until it fits. Busy ones never go."""
-        if isinstance(engine.source, Adopted):
-            return
         async with self._room:
             while self._taken(engine) + need > self.budget:
                 victim = await self._victim(engine)

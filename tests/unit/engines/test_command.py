@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from freehold.core.errors import ConfigError, EngineError
-from freehold.engines.command import Adopted, Command, adopt, child_environment, free_port, prepare
+from freehold.engines.command import Command, child_environment, prepare
 from freehold.engines.manager import EngineManager, Source
 from freehold.wire.client import Client
 from freehold.wire.origin import Origin
@@ -112,36 +111,6 @@ async def test_a_command_that_does_not_exist_fails_at_once(manage: Make) -> None
     await asyncio.sleep(1)
     assert "cannot run /nowhere/server" in manager.status()[0]["reason"]
     asking.cancel()
-
-
-async def test_an_adopted_server_needs_only_its_address(manage: Make) -> None:
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, FOREIGN, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        manager = manage(Adopted(url=f"http://127.0.0.1:{port}/", health="/"))
-        origin = await manager.ready("theirs")
-        assert (await get(origin))[1][0] == str(server.pid)
-        assert manager.status()[0]["bytes"] == 0
-        await manager.stop("theirs")
-        assert server.poll() is None, "an adopted server is not ours to end"
-    finally:
-        server.kill()
-        server.wait()
-
-
-async def test_an_adopted_server_that_is_not_there_is_told_soon(manage: Make) -> None:
-    manager = manage(Adopted(url=f"http://127.0.0.1:{free_port()}"))
-    with pytest.raises(EngineError, match="was not ready") as caught:
-        await manager.ready("theirs")
-    assert caught.value.retry_after and caught.value.retry_after <= 6
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://x", "http://", "http://x:99999", "http://x/v1"])
-def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError):
-        adopt(Adopted(url=url))
 
 
 def test_a_command_must_say_where_it_listens(tmp_path: Path) -> None:
