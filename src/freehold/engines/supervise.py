@@ -36,9 +36,9 @@ class Backoff:
             return None
         return float(min(_BACKOFF_MOST, _BACKOFF_FIRST * 2 ** (self.crashes - 1)))
 
-    def hold(self, now: float, seconds: float | None = None) -> None:
+    def hold(self, now: float) -> None:
         """Hold it as failed at once: another start would fail the same way."""
-        self.held_until = now + (_HELD_SECONDS if seconds is None else seconds)
+        self.held_until = now + _HELD_SECONDS
 
     def reset(self) -> None:
         self.crashes, self.held_until = 0, 0.0
