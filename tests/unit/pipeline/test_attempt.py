@@ -151,7 +151,14 @@ class House:
         self.vendor.fails = fails
         self.waits = waits
         self.health = Health(BreakerSettings(failures=1, cooldown=0.001), 9)
-        self.deployment = Deployment(NAME, "openai", "gpt-x", retries=0, engine="own", timeouts=timeouts or Timeouts())
+        self.deployment = Deployment(
+            NAME,
+            "openai",
+            "gpt-x",
+            retries=0,
+            engine="own" if waits == "ready" else "",
+            timeouts=timeouts or Timeouts(),
+        )
         settings = Settings(name=NAME, kind="openai", model="gpt-x", endpoint="http://127.0.0.1:1/v1", key="s")
         provider = build(settings)
         snapshot = Snapshot(
@@ -226,6 +233,7 @@ async def test_a_call_that_nobody_leaves(stream: bool) -> None:
     (row,) = house.book.outcomes
     assert (row.status, row.error, row.input, row.output, row.cost) == (200, "", 5, 1, COST)
     assert house.meter.settled == [(6, COST, 1)]
+    assert house.breaker.state(tick()) == "closed"
     house.require_nothing_held()
 
 
