@@ -46,13 +46,13 @@ class Upkeep:
     async def open(cls, config: Config, environment: Environment) -> Upkeep:
         """Open the store, close what a crash left open, count what was used. Raises StoreError or ConfigError."""
         self = cls(config, environment, await store.open(config.store_url))
+        for spool in sorted(config.data.glob("spool-*.jsonl")):
+            await ledger.replay(self._store, spool)
         if self._store.engine == "sqlite":
             self.meter_fd = os.memfd_create("freehold-limits")
             self._memory = LimitsMemory(workers=config.server.workers, fd=self.meter_fd)
             self._meter = SharedMeter(self._memory, None, config.run / "limits.lock")
             # This process holds the only server on the store: whatever is open was left by one that died.
-            for spool in sorted(config.data.glob("spool-*.jsonl")):
-                await ledger.replay(self._store, spool)
             await ledger.recover(self._store)
         else:
             self._meter = StoreMeter(self._store, access.holder(config.run))
