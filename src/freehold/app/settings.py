@@ -115,7 +115,7 @@ class Engines(Table, frozen=True, kw_only=True):
 class Contracts(Table, frozen=True, kw_only=True):
     """Terms with sellers."""
 
-    include: tuple[str, ...] = ()  # contract files, as globs relative to this file
+    include: tuple[str, ...] = ()  # contract files, as globs relative to this file; not read yet
 
 
 class Timeouts(Table, frozen=True, kw_only=True):
@@ -137,12 +137,12 @@ class Deployment(Table, frozen=True, kw_only=True):
     maker: str | None = None  # who trained the model; default: as the catalogue or the vendor table says
     seller: str | None = None  # who bills for it
     host: str | None = None  # whose compute it runs on
-    chips: str | None = None  # what kind of chips that is
+    chips: str | None = None  # what kind of chips that is; shown with the model
     region: str | None = None  # where that is
     contract: str | None = None  # name of the contract that covers it
     capabilities: tuple[str, ...] | None = None  # what it can do; default: as the kind or the catalogue says
     context: Count | None = None  # longest prompt and answer together, tokens
-    max_output: Count | None = None  # longest answer, tokens
+    max_output: Count | None = None  # longest answer, tokens: no more is reserved for a call that names no maximum
     timeout: Timeouts = msgspec.field(default_factory=Timeouts)  # seconds
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2  # before the first byte, with jitter, honouring Retry-After
     max_inflight: Count = 512  # calls at once per worker; beyond it the next deployment is tried

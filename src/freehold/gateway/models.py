@@ -80,9 +80,11 @@ def _describe(snapshot: Snapshot, route: Route) -> dict[str, object]:
             "maker": first.maker,
             "seller": first.seller,
             "host": first.host,
+            "chips": first.chips,
             "region": first.region,
             "capabilities": sorted(first.capabilities) if first.capabilities is not None else None,
             "context": first.context,
+            "max_output": first.max_output,
         },
     }
 

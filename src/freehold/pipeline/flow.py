@@ -128,7 +128,10 @@ class Pipeline:
             prices = (price(only.deployment, only.sent, at),)
         else:
             prices = [price(c.deployment, c.sent, at) for c in order]
-        tokens, money = bound(turn.call, prices, self.policy.reserve_output_tokens)
+        default = self.policy.reserve_output_tokens
+        if turn.call.max_output is None:
+            default = min(default, max(c.deployment.max_output or default for c in order))
+        tokens, money = bound(turn.call, prices, default)
         turn.reserved_tokens, turn.reserved = tokens, money
         turn.reservation = await self.meter.reserve(turn.key.limits, 1, tokens, money)
 
