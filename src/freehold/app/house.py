@@ -138,7 +138,8 @@ class House:
             await self._ledger.close()
         if isinstance(self._meter, StoreMeter):
             await self._meter.close()
-        await self._store.close()
+        with suppress(StoreError):
+            await self._store.close()
 
     async def _keys_changed(self, generation: int) -> None:
         """Keys or teams changed in the store: the same tables, another ring."""

@@ -74,6 +74,7 @@ class Ledger:
         self._asleep: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._closing = False
+        self._end = 0.0
         self._error: StoreError | None = None
         self._spool: Spool | None = None
         if when_down == "spool":
@@ -179,7 +180,7 @@ class Ledger:
     async def close(self) -> None:
         """Write what waits, then stop. Raises StoreError when entries could not be written; `recover` will close their
         calls as interrupted. A spool that is not empty stays for the next start."""
-        self._closing = True
+        self._closing, self._end = True, self._loop.time() + PATIENCE
         self._ring()
         try:
             await self._pump
@@ -413,7 +414,7 @@ class Ledger:
                 if attempt is not None and attempt.done():
                     pause = pause * 2 if attempt.exception() else FIRST_PAUSE
                     due = self._loop.time() + (min(pause, LAST_PAUSE) if attempt.exception() else 0)
-                    if self._closing and attempt.exception():
+                    if attempt.exception() and self._closing and self._loop.time() > self._end:
                         return None
                     attempt = None
                 if attempt is None and self._spool.done >= self._spool.size:
@@ -424,7 +425,7 @@ class Ledger:
                     self.state = "ok"
                     log.info("the spool is in the ledger: the store is back", extra={"spool": str(self._spool.path)})
                     return None
-                if attempt is None and (self._closing or self._loop.time() >= due):
+                if attempt is None and self._loop.time() >= due:
                     attempt = self._loop.create_task(self._carry_over())
                     attempt.add_done_callback(lambda _: self._ring())
                 await self._sleep(None if attempt is not None else due - self._loop.time())
