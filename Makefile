@@ -5,7 +5,8 @@ ARGS ?=
 EXTRAS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up install web test check bench docs lock clean
+# A wheel holds the page's packages only when they were laid beside the page first.
+.PHONY: help up install web wheel test check bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +21,9 @@ install:
 
 web: install
 	@scripts/browser.sh
+
+wheel: web ## build a wheel with the page's packages in it, into dist/
+	$(PY) -m pip wheel -q --no-deps --no-build-isolation -w dist .
 
 test: ## install what the tests need and run them all; ARGS="-k name" for some
 	@scripts/install.sh .venv requirements/test.txt
