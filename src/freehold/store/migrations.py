@@ -118,6 +118,115 @@ MIGRATIONS: tuple[Migration, ...] = (
 )
 
 
+def _words(engine: Engine) -> Sequence[str]:
+    """The index of texts that people search: one table with the same columns on both engines, asked in each one's way."""
+    if engine == "postgres":
+        return (
+            """CREATE TABLE message_search(message TEXT PRIMARY KEY, conversation TEXT NOT NULL, member TEXT NOT NULL,
+                text TEXT NOT NULL, words TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', text)) STORED)""",
+            "CREATE INDEX message_search_words ON message_search USING gin(words)",
+            "CREATE INDEX message_search_conversation ON message_search(conversation)",
+        )
+    return (
+        """CREATE VIRTUAL TABLE message_search USING fts5(
+            message UNINDEXED, conversation UNINDEXED, member UNINDEXED, text,
+            tokenize = "unicode61 remove_diacritics 2")""",
+    )
+
+
+MIGRATIONS += (
+    Migration(
+        5,
+        "members",
+        (
+            """CREATE TABLE member(
+                id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, display TEXT NOT NULL, role TEXT NOT NULL, team TEXT,
+                key TEXT NOT NULL, password TEXT, subject TEXT UNIQUE, settings TEXT NOT NULL DEFAULT '{}',
+                created_at BIGINT NOT NULL, disabled_at BIGINT, last_seen_at BIGINT)""",
+            """CREATE TABLE session(
+                id TEXT PRIMARY KEY, hash {blob} NOT NULL UNIQUE, member TEXT NOT NULL, kind TEXT NOT NULL,
+                csrf TEXT NOT NULL, name TEXT NOT NULL DEFAULT '', peer TEXT NOT NULL DEFAULT '',
+                created_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, revoked_at BIGINT)""",
+            "CREATE INDEX session_member ON session(member)",
+            # How often signing in failed of late, by name and by address: it is the same for all processes.
+            """CREATE TABLE signin_failure(
+                subject TEXT PRIMARY KEY, failures BIGINT NOT NULL, last_at BIGINT NOT NULL)""",
+            # What a sign-in at a provider of identities has to come back with.
+            "CREATE TABLE signin_state(state TEXT PRIMARY KEY, data TEXT NOT NULL, expires_at BIGINT NOT NULL)",
+        ),
+    ),
+    Migration(
+        6,
+        "conversations",
+        (
+            """CREATE TABLE conversation(
+                id TEXT PRIMARY KEY, member TEXT NOT NULL, title TEXT NOT NULL, project TEXT, assistant TEXT, leaf TEXT,
+                models TEXT NOT NULL DEFAULT '[]', tools TEXT NOT NULL DEFAULT '[]', pinned INTEGER NOT NULL DEFAULT 0,
+                archived INTEGER NOT NULL DEFAULT 0, source TEXT NOT NULL DEFAULT '', source_id TEXT,
+                created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            "CREATE INDEX conversation_member ON conversation(member, updated_at)",
+            "CREATE UNIQUE INDEX conversation_source ON conversation(member, source, source_id)",
+            # `bunch`: answers that were asked side by side; `source_id`: what an import calls the message.
+            """CREATE TABLE message(
+                id TEXT PRIMARY KEY, conversation TEXT NOT NULL, parent TEXT, role TEXT NOT NULL, parts TEXT NOT NULL,
+                state TEXT NOT NULL, model TEXT NOT NULL DEFAULT '', bunch TEXT, facts TEXT, error TEXT,
+                n BIGINT NOT NULL DEFAULT 0, cut INTEGER NOT NULL DEFAULT 0, origin TEXT NOT NULL DEFAULT '',
+                source_id TEXT, wanted TEXT, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            "CREATE INDEX message_conversation ON message(conversation, created_at)",
+            # An answer that is being made: by which process, whether that still lives, and what it was told.
+            """CREATE TABLE run(
+                message TEXT PRIMARY KEY, conversation TEXT NOT NULL, member TEXT NOT NULL, holder TEXT NOT NULL,
+                beat_at BIGINT NOT NULL, orders TEXT NOT NULL DEFAULT '[]')""",
+            "CREATE INDEX run_conversation ON run(conversation)",
+        ),
+    ),
+    Migration(7, "words", _words),
+    Migration(
+        8,
+        "library",
+        (
+            """CREATE TABLE file(
+                id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, media TEXT NOT NULL,
+                bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, tokens BIGINT NOT NULL DEFAULT 0, pages BIGINT,
+                note TEXT NOT NULL DEFAULT '', text TEXT, data {blob} NOT NULL, created_at BIGINT NOT NULL)""",
+            "CREATE INDEX file_member ON file(member, created_at)",
+            """CREATE TABLE project(
+                id TEXT PRIMARY KEY, member TEXT NOT NULL, parent TEXT, name TEXT NOT NULL, kind TEXT NOT NULL,
+                instructions TEXT NOT NULL DEFAULT '', files TEXT NOT NULL DEFAULT '[]',
+                created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            "CREATE INDEX project_member ON project(member)",
+            """CREATE TABLE prompt(
+                id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,
+                shared INTEGER NOT NULL DEFAULT 0, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            """CREATE TABLE assistant(
+                id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL DEFAULT '',
+                instructions TEXT NOT NULL DEFAULT '', files TEXT NOT NULL DEFAULT '[]',
+                tools TEXT NOT NULL DEFAULT '[]', models TEXT NOT NULL DEFAULT '[]',
+                starters TEXT NOT NULL DEFAULT '[]', shared INTEGER NOT NULL DEFAULT 0,
+                created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            """CREATE TABLE memory(
+                id TEXT PRIMARY KEY, member TEXT NOT NULL, text TEXT NOT NULL, state TEXT NOT NULL, conversation TEXT,
+                message TEXT, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            "CREATE INDEX memory_member ON memory(member)",
+            # A shared branch is kept as it was when it was shared.
+            """CREATE TABLE share(
+                id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, member TEXT NOT NULL, conversation TEXT NOT NULL,
+                title TEXT NOT NULL, content TEXT NOT NULL, created_at BIGINT NOT NULL, revoked_at BIGINT)""",
+            "CREATE INDEX share_member ON share(member)",
+            """CREATE TABLE tool_rule(
+                member TEXT NOT NULL, server TEXT NOT NULL, tool TEXT NOT NULL, allow TEXT NOT NULL,
+                PRIMARY KEY (member, server, tool))""",
+            """CREATE TABLE import(
+                id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, bytes BIGINT NOT NULL,
+                received BIGINT NOT NULL DEFAULT 0, state TEXT NOT NULL, source TEXT NOT NULL DEFAULT '',
+                done BIGINT NOT NULL DEFAULT 0, total BIGINT, report TEXT, error TEXT NOT NULL DEFAULT '',
+                holder TEXT NOT NULL DEFAULT '', beat_at BIGINT NOT NULL DEFAULT 0,
+                created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+        ),
+    ),
+)
+
+
 def pending(applied: Sequence[tuple[int, str]], known: Sequence[Migration] = MIGRATIONS) -> list[Migration]:
     """Return the migrations still to run. Raises StoreError when the store was made by a newer or a different code."""
     names = {migration.number: migration.name for migration in known}

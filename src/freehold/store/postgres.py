@@ -22,7 +22,10 @@ POOL = 6  # connections of one process: one appends, the others read and write c
 LOCK = crc32(b"freehold")  # first half of the advisory locks' key
 MIGRATE = 0  # second half: migrations; a lane has the crc of its name
 WIDEST = 64  # rows of one INSERT
-TABLES = frozenset({"body", "entry", "spent", "key", "team", "meta"})
+TABLES = frozenset(
+    {"body", "entry", "spent", "key", "team", "meta", "member", "session", "conversation", "message", "message_search"}
+    | {"file", "project", "prompt", "assistant", "memory", "share", "import"}
+)
 
 UNREACHABLE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 
