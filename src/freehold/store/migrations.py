@@ -119,7 +119,7 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 
 def _words(engine: Engine) -> Sequence[str]:
-    """The index of texts that people search: one table with the same columns on both engines, asked in each one's way."""
+    """The index of texts that people search: the same columns on both engines, asked in each one's way."""
     if engine == "postgres":
         return (
             """CREATE TABLE message_search(message TEXT PRIMARY KEY, conversation TEXT NOT NULL, member TEXT NOT NULL,
@@ -141,7 +141,7 @@ MIGRATIONS += (
         (
             """CREATE TABLE member(
                 id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, display TEXT NOT NULL, role TEXT NOT NULL, team TEXT,
-                key TEXT NOT NULL, password TEXT, subject TEXT UNIQUE, settings TEXT NOT NULL DEFAULT '{}',
+                key TEXT NOT NULL, password TEXT, subject TEXT UNIQUE, settings TEXT NOT NULL DEFAULT '{{}}',
                 created_at BIGINT NOT NULL, disabled_at BIGINT, last_seen_at BIGINT)""",
             """CREATE TABLE session(
                 id TEXT PRIMARY KEY, hash {blob} NOT NULL UNIQUE, member TEXT NOT NULL, kind TEXT NOT NULL,
