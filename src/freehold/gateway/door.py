@@ -42,16 +42,21 @@ class Control(Protocol):
 
 
 Endpoint = Callable[["Door", Exchange, str], Awaitable[None]]
+Api = Callable[[Exchange], Awaitable[None]]
+"""What answers below /api: the assistants' and the console's endpoints, put together by the house."""
 
 
 class Door:
     """The handler that wire.server calls for each request."""
 
-    def __init__(self, pipeline: Pipeline, control: Control, pages: Pages, settings: DoorSettings) -> None:
+    def __init__(
+        self, pipeline: Pipeline, control: Control, pages: Pages, settings: DoorSettings, api: Api | None = None
+    ) -> None:
         self.pipeline = pipeline
         self.control = control
         self.pages = pages
         self.settings = settings
+        self.api = api
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request. Nothing is raised but cancellation."""
@@ -92,7 +97,7 @@ class Door:
     def cors(self, exchange: Exchange) -> Headers:
         """Return the fields that let a page of an allowed origin read the answer; none for anybody else."""
         allowed = self.settings.cors_origins
-        if not allowed:
+        if not allowed or exchange.path.startswith("/api/"):  # what a browser's session opens is for our own pages
             return ()
         origin = exchange.headers.get(b"origin")
         if origin is None or ("*" not in allowed and origin.decode("latin-1") not in allowed):
@@ -154,9 +159,22 @@ def _search(path: str) -> tuple[tuple[str, ...], Endpoint, str]:
         return _GET, models.one, path[18:]
     if path.startswith("/openai/models/"):
         return _GET, models.azure_one, path[15:]
-    if not path.startswith(("/v1/", "/openai/", "/api/")):
+    if path.startswith("/api/"):
+        return _ANY, _own, path
+    if not path.startswith(("/v1/", "/openai/")):
         return _GET, _page, path
-    raise NotFound(f"There is nothing at {path}.", hint="docs/reference/endpoints.md lists what there is")
+    raise _nothing(path)
+
+
+def _nothing(path: str) -> NotFound:
+    return NotFound(f"There is nothing at {path}.", hint="docs/reference/endpoints.md lists what there is")
+
+
+async def _own(door: Door, exchange: Exchange, path: str) -> None:
+    """Below /api: a browser's sessions are not for pages of other origins, so no CORS field is ever added there."""
+    if door.api is None:
+        raise _nothing(path)
+    await door.api(exchange)
 
 
 async def _page(door: Door, exchange: Exchange, path: str) -> None:
@@ -169,6 +187,7 @@ _FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]{1,64}")
 _ASKED_BYTES = 2048
 _GET = ("GET", "HEAD")
 _POST = ("POST",)
+_ANY = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _AZURE_OPERATIONS: dict[str, Kind] = {
     "chat/completions": "chat",
     "completions": "completion",
