@@ -1,0 +1,2 @@
+"""The assistants that people use: chat, library, tools, imports. Clients of the pipeline, each call under its member's
+key; refuses to know the command line, administration, and any dialect's door."""
