@@ -12,7 +12,7 @@ stop() {
     exit 1
 }
 
-command -v npm >/dev/null 2>&1 || stop "npm is not installed, and the page needs two packages from it" \
+command -v npm >/dev/null 2>&1 || stop "npm is not installed, and the page needs packages from it" \
     "install Node.js with npm"
 if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
     HOME=$PWD/.venv/home
@@ -20,7 +20,7 @@ if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
     mkdir -p "$HOME"
 fi
 echo "installing the browser packages" >&2
-(cd web && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+(cd web && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --silent) ||
     stop "the browser packages were not installed" "see the lines above: no network, a full disk, or a wrong hash"
 .venv/bin/python scripts/vendor.py
 printf '%s' "$wanted" >$target/.stamp
