@@ -1,106 +1,186 @@
-// Talks to the door as any other client does. Knows the API; refuses to know the page.
+// The way to the server: calls, streams of events, and who is signed in. Refuses to know any screen.
 
-const LOOK = "See that the server runs (`freehold status`) and that this machine is online, then try again.";
+import { t } from "./i18n.js";
+
+/** What GET /api/session last said. @type {import("./types.js").Session} */
+export const session = { member: null, csrf: "", setup: false, code: false, password: true, oidc: [], version: "", home: null };
+
+const SILENCE = 45_000; // ms: three heartbeats of the server
+const LONGEST = 15_000; // ms between two tries
 
 export class DoorError extends Error {
-  constructor(message, status) {
+  /** @param {string} message @param {number} status 0: no answer at all @param {string} code */
+  constructor(message, status, code) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
-/** `fetch`, with a refusal of the network said in words; an abort stays what it is. */
+/** What is done when the session has ended: resolves once somebody is signed in again. Set by the page.
+ * @type {{renew: null | (() => Promise<void>)}} */
+export const expired = { renew: null };
+
+/** @param {string} method @param {BodyInit | undefined} body @param {string} [type] @returns {RequestInit} */
+function request(method, body, type) {
+  /** @type {Record<string, string>} */
+  const headers = { accept: "application/json" };
+  if (method !== "GET" && session.csrf) headers["x-freehold-csrf"] = session.csrf;
+  if (type) headers["content-type"] = type;
+  return { method, headers, body };
+}
+
+/** `fetch`, with a refusal of the network said in words. @param {string} path @param {RequestInit} options */
 async function reach(path, options) {
   try {
     return await fetch(path, options);
   } catch (error) {
-    throw error.name === "AbortError" ? error : new DoorError(`There is no answer. ${LOOK}`, 0);
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new DoorError(t("The server does not answer. Check the connection, then try again."), 0, "unreachable");
   }
 }
 
-async function refuse(response) {
-  let message = `Something between this page and the server answered ${response.status}. Ask whoever runs it.`;
+/** The error that a response says. @param {{status: number, json: () => Promise<any>}} response @returns {Promise<DoorError>} */
+export async function refusal(response) {
   try {
-    message = (await response.json()).error.message;
+    const { error } = await response.json();
+    return new DoorError(String(error.message), response.status, String(error.code ?? error.type ?? ""));
   } catch {
     // no error object of ours: a proxy's page, say
+    const text = t("Something between this page and the server answered {status}. Ask whoever runs it.", { status: response.status });
+    return new DoorError(text, response.status, "foreign");
   }
-  throw new DoorError(message, response.status);
 }
 
-/** The models that `key` may chat with: `{id, maker, own}` each; `own` runs on the server's own machine. */
-export async function models(key) {
-  const response = await reach("/v1/models", { headers: { authorization: `Bearer ${key}` } });
-  if (!response.ok) await refuse(response);
-  const listed = (await response.json()).data;
-  return listed
-    .filter(({ id, freehold }) => !id.endsWith("/*") && (!freehold?.capabilities || freehold.capabilities.includes("chat")))
-    .map(({ id, freehold }) => ({ id, maker: freehold?.maker, own: freehold?.host === "own" }));
+/** One call of the API. After a 401 it asks to sign in, and tries once more.
+ * @param {string} method @param {string} path @param {any} [body] JSON, or bytes as they are
+ * @param {{signal?: AbortSignal, type?: string, keepalive?: boolean, quiet?: boolean}} [options] quiet: a 401 is an answer
+ * @returns {Promise<any>} Raises DoorError. */
+export async function call(method, path, body, options = {}) {
+  const plain = body === undefined || body instanceof Blob || body instanceof ArrayBuffer || ArrayBuffer.isView(body);
+  const sent = /** @type {BodyInit | undefined} */ (plain ? body : JSON.stringify(body));
+  const type = options.type ?? (plain ? undefined : "application/json");
+  const { signal, keepalive } = options;
+  let response = await reach(path, { ...request(method, sent, type), signal, keepalive });
+  if (response.status === 401 && expired.renew && !options.quiet) {
+    await expired.renew();
+    response = await reach(path, { ...request(method, sent, type), signal, keepalive });
+  }
+  if (!response.ok) throw await refusal(response);
+  if (response.status === 204) return null;
+  return /json/.test(response.headers.get("content-type") ?? "") ? response.json() : response.text();
 }
 
-/**
- * Streams one answer: calls `onText(piece)` as it arrives, and writes what is known of it into `facts` as it becomes
- * known, so that something is known of an answer that was stopped as well.
- */
-export async function chat({ key, model, messages, bound, signal, facts, onText }) {
-  const began = performance.now();
-  facts.pieces = 0;
-  signal.addEventListener("abort", () => (facts.seconds = (performance.now() - began) / 1000));
-  const response = await reach("/v1/chat/completions", {
-    method: "POST",
-    signal,
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "x-freehold-comments": "1" },
-    body: JSON.stringify({ model, messages, max_tokens: bound, stream: true, stream_options: { include_usage: true } }),
+/** Asks who is signed in, and keeps the answer. @param {string} [method] @param {string} [path] @param {any} [body] */
+export async function refresh(method = "GET", path = "/api/session", body = undefined) {
+  Object.assign(session, await call(method, path, body, { quiet: true }));
+  return session;
+}
+
+/** A stream of server-sent events that attaches itself again, by the id of the last event, until it is closed.
+ * @param {string} path
+ * @param {Record<string, (data: any, id: string) => void>} handlers by the event's name; besides: `attached()`, `lost(error)`
+ *   after each break, `refused(error)` when trying again is of no use, `ended()` for a stream that is read once
+ * @param {{after?: string, body?: any, once?: boolean}} [options] body: POST it; once: the end is the end
+ * @returns {{close: () => void}} */
+export function events(path, handlers, options = {}) {
+  const ending = new AbortController();
+  let last = options.after ?? "";
+  let failures = 0;
+
+  /** @param {AbortController} attempt */
+  async function attach(attempt) {
+    const sent = options.body === undefined ? request("GET", undefined) : request("POST", JSON.stringify(options.body), "application/json");
+    const headers = { ...sent.headers, accept: "text/event-stream", ...(last ? { "last-event-id": last } : {}) };
+    const response = await reach(path, { ...sent, headers, signal: attempt.signal, cache: "no-store" });
+    if (response.status === 401 && expired.renew) {
+      await expired.renew();
+      throw new DoorError("", 0, "again");
+    }
+    if (!response.ok || !response.body) throw await refusal(response);
+    failures = 0;
+    handlers.attached?.(null, "");
+    let watch = setTimeout(() => attempt.abort(), SILENCE);
+    try {
+      for await (const event of read(response.body)) {
+        clearTimeout(watch);
+        watch = setTimeout(() => attempt.abort(), SILENCE);
+        if (!event) continue; // a heartbeat
+        if (event.id) last = event.id;
+        handlers[event.name]?.(JSON.parse(event.data), event.id);
+      }
+    } finally {
+      clearTimeout(watch);
+    }
+  }
+
+  (async () => {
+    while (!ending.signal.aborted) {
+      const attempt = new AbortController();
+      const stop = () => attempt.abort();
+      ending.signal.addEventListener("abort", stop);
+      /** @type {unknown} */
+      let problem = null;
+      try {
+        await attach(attempt);
+      } catch (error) {
+        problem = error;
+      }
+      ending.signal.removeEventListener("abort", stop);
+      if (ending.signal.aborted) return;
+      if (options.once) return problem ? handlers.refused?.(problem, "") : handlers.ended?.(null, "");
+      if (problem instanceof DoorError && [400, 403, 404, 410].includes(problem.status)) return handlers.refused?.(problem, "");
+      failures += 1;
+      handlers.lost?.(problem, "");
+      await pause(Math.min(LONGEST, 250 * 2 ** failures) * (0.75 + Math.random() / 2), ending.signal);
+    }
+  })();
+  return { close: () => ending.abort() };
+}
+
+/** Waits, or until the network or the reader is back. @param {number} ms @param {AbortSignal} signal */
+function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      document.removeEventListener("visibilitychange", seen);
+      signal.removeEventListener("abort", done);
+      resolve(null);
+    };
+    const seen = () => document.visibilityState === "visible" && done();
+    const timer = setTimeout(done, ms);
+    addEventListener("online", done);
+    document.addEventListener("visibilitychange", seen);
+    signal.addEventListener("abort", done);
   });
-  if (!response.ok) await refuse(response);
-  facts.deployment = response.headers.get("x-freehold-deployment");
-  let whole = false;
-  for await (const { data, cost } of events(response.body)) {
-    facts.seconds = (performance.now() - began) / 1000;
-    if (cost !== undefined) {
-      facts.cost = cost;
-      continue;
-    }
-    if (data === "[DONE]") {
-      whole = true;
-      break;
-    }
-    const event = JSON.parse(data);
-    if (event.error) throw new DoorError(event.error.message, 502);
-    facts.model = event.model ?? facts.model;
-    if (event.usage) facts.usage = event.usage;
-    const choice = event.choices?.[0];
-    if (choice?.finish_reason === "length") facts.cut = true;
-    const piece = choice?.delta?.content;
-    if (piece) {
-      facts.first ??= performance.now() - began;
-      facts.pieces += 1;
-      onText(piece);
-    }
-  }
-  if (!whole) throw new DoorError(`The answer broke off. ${LOOK}`, 502);
 }
 
-async function* events(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+/** The events of a body; null for a comment. @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<{name: string, data: string, id: string} | null>} */
+async function* read(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
   let rest = "";
-  for (;;) {
-    const { value, done } = await piece(reader);
-    if (done) return;
-    const lines = (rest + value).split(/\r\n|\n|\r/);
-    rest = lines.pop();
-    for (const line of lines) {
-      if (line.startsWith("data:")) yield { data: line.slice(5).trim() };
-      // The price of a stream is known at its end, in a comment that other clients pass over.
-      else if (line.startsWith(": x-freehold-cost ")) yield { cost: line.slice(18).trim() };
-    }
-  }
-}
-
-async function piece(reader) {
+  let [name, data, id] = ["message", "", ""];
   try {
-    return await reader.read();
-  } catch (error) {
-    throw error.name === "AbortError" ? error : new DoorError(`The answer broke off: the connection is gone. ${LOOK}`, 0);
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const raw of lines) {
+        const line = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
+        if (line === "") {
+          if (data) yield { name, data, id };
+          [name, data, id] = ["message", "", ""];
+        } else if (line[0] === ":") yield null;
+        else if (line.startsWith("data:")) data += (data && "\n") + line.slice(line[5] === " " ? 6 : 5);
+        else if (line.startsWith("event:")) name = line.slice(6).trim();
+        else if (line.startsWith("id:")) id = line.slice(3).trim();
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {}); // already broken
   }
 }
