@@ -38,7 +38,8 @@ class Call(msgspec.Struct):
 
     `asked` is the public model name, `choices` the number of answers per prompt, `max_output` the caller's own bound on
     output tokens, `include_usage` whether the caller wants the usage event of a stream, `needs` the capabilities
-    without which the call cannot be honoured, `session` what keeps a conversation on one arm.
+    without which the call cannot be honoured, `session` what keeps a conversation on one arm, `private` that its texts
+    must not be kept, whatever the policy on bodies says.
     """
 
     id: str
@@ -55,3 +56,4 @@ class Call(msgspec.Struct):
     user: str | None = None
     session: str | None = None
     purpose: Purpose = "serve"
+    private: bool = False

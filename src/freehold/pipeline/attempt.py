@@ -77,7 +77,8 @@ class Attempt(msgspec.Struct):
                 turn.elsewhere += tick() - before
             policy = house.policy
             about = About(turn.call.id, deployment.name, deployment.kind, outgoing.dropped)
-            tap = Tap(turn.receiver, about, outgoing.strip_usage, policy.bodies != "none", policy.reply_bytes)
+            keep = policy.bodies != "none" and not turn.call.private
+            tap = Tap(turn.receiver, about, outgoing.strip_usage, keep, policy.reply_bytes)
             self.number = turn.attempts
             self.promised_at = now_ns()
             self.tap = tap
@@ -105,7 +106,7 @@ class Attempt(msgspec.Struct):
             outcome = self._outcome(tap, error, ended)
             if (error is not None or breaker.failures) and not deployment.engine:
                 _tell(breaker, number, error)  # an engine of our own is watched over, and back sooner than any circuit
-            kept = bodies(policy.bodies, outgoing.body, tap) if policy.bodies != "none" else ()
+            kept = bodies(policy.bodies, outgoing.body, tap) if keep else ()
             waiting = house.ledger.keep(outcome, kept)
             if waiting is not None:
                 # A future is of an entry that was taken; what still waits to be taken must outlive the caller.
@@ -146,7 +147,10 @@ class Attempt(msgspec.Struct):
         self.house.metrics.served(
             call.kind, deployment, call.asked, code, total, usage, first, overhead, cost, currency
         )
-        return self._entry("outcome", at, usage, answered, status, code, cost, currency, first * 1000, total * 1000)
+        first_ms, total_ms = first * 1000, total * 1000
+        entry = self._entry("outcome", at, usage, answered, status, code, cost, currency, first_ms, total_ms)
+        tap.about.outcome = entry
+        return entry
 
     def _entry(
         self,

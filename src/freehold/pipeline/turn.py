@@ -7,12 +7,14 @@ from typing import Protocol
 
 import msgspec
 
+from freehold.ledger import Entry
 from freehold.wire.client import Source
 
 
 class About(msgspec.Struct):
     """What is said beside an answer. `cost` is in nano-units of `currency`, None while it is not known or not priced;
-    `overhead` is the house's own time in seconds."""
+    `overhead` is the house's own time in seconds. `outcome` is the ledger's entry of the attempt, once it is known: also
+    of one that failed or was left, for whoever got this from `Receiver.begin`."""
 
     call: str
     deployment: str
@@ -21,6 +23,7 @@ class About(msgspec.Struct):
     cost: int | None = None
     currency: str = ""
     overhead: float = 0.0
+    outcome: Entry | None = None
 
 
 class Reply(msgspec.Struct):
