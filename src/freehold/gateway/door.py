@@ -178,7 +178,7 @@ async def _own(door: Door, exchange: Exchange, path: str) -> None:
 
 
 async def _page(door: Door, exchange: Exchange, path: str) -> None:
-    door.pages.serve(exchange, path)
+    await door.pages.serve(exchange, path)
 
 
 _EXPOSED = b"x-request-id, x-freehold-deployment, x-freehold-cost, x-freehold-overhead-ms, x-freehold-dropped"
