@@ -30,7 +30,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which entries. Several values for one field mean any of them, several fields all of them.
 
     `model` is asked, sent or answered; `failed` tells outcomes with an error from those without; times in nanoseconds,
-    `since` <= at < `until`; costs in nano-units, both ends included. `limit` and `offset` count entries.
+    `since` <= at < `until`; costs in nano-units, both ends included. `after` < seq < `before`, to go on from a page.
+    `limit` and `offset` count entries.
     """
 
     kinds: tuple[EntryKind, ...] = ("outcome",)
@@ -53,6 +54,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     until: int | None = None
     min_cost: int | None = None
     max_cost: int | None = None
+    after: int | None = None
+    before: int | None = None
     order: Literal["oldest", "newest", "dearest"] = "newest"
     limit: int | None = None
     offset: int = 0
@@ -111,6 +114,8 @@ def where(query: Query) -> tuple[str, list[Any]]:
         ("at < ?", query.until),
         ("cost >= ?", query.min_cost),
         ("cost <= ?", query.max_cost),
+        ("seq > ?", query.after),
+        ("seq < ?", query.before),
     ):
         if bound is not None:
             terms.append(term)

@@ -224,6 +224,22 @@ MIGRATIONS += (
                 created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
         ),
     ),
+    Migration(
+        9,
+        "traffic",
+        (
+            # Sums of outcomes by the hour (and, of the last two hours, by the minute: `step`, ns) up to the entry that
+            # meta `traffic` names: derived from `entry` when somebody looks, may be emptied.
+            """CREATE TABLE traffic(
+                step BIGINT NOT NULL, at BIGINT NOT NULL, key TEXT NOT NULL, team TEXT NOT NULL, asked TEXT NOT NULL,
+                deployment TEXT NOT NULL, maker TEXT NOT NULL, seller TEXT NOT NULL, host TEXT NOT NULL,
+                error TEXT NOT NULL, currency TEXT NOT NULL, calls BIGINT NOT NULL, attempts BIGINT NOT NULL,
+                input BIGINT NOT NULL, output BIGINT NOT NULL, cached BIGINT NOT NULL, cost BIGINT NOT NULL,
+                last_at BIGINT NOT NULL,
+                PRIMARY KEY (step, at, key, team, asked, deployment, maker, seller, host, error, currency))""",
+            "INSERT INTO meta(name, value) VALUES ('traffic', 0)",
+        ),
+    ),
 )
 
 
