@@ -1,0 +1,141 @@
+// Dialogs that are opened now and then: settings with their leaves, and small ones of their own. Loaded when first asked
+// for. Knows which module shows what; refuses to know what they do.
+
+import { html, render, useEffect, useRef, useState } from "/vendor/preact.mjs";
+import { t } from "/i18n.js";
+
+/**
+ * What a panel is handed. `session` is the answer of GET /api/session; `changed(what)` tells the page that something it
+ * shows is other than it was; `go(path)` leads to another address of the page.
+ * @typedef {{session: any, changed?: (what: string) => void, go?: (path: string) => void, [more: string]: any}} Context
+ */
+
+/** @type {[string, string, () => Promise<any>][]} */
+const LEAVES = [
+  ["general", "General", () => import("/panels/general.js")],
+  ["memories", "Memory", () => import("/panels/memories.js")],
+  ["prompts", "Saved prompts", () => import("/panels/prompts.js")],
+  ["assistants", "Assistants", () => import("/panels/assistants.js")],
+  ["tools", "Tools", () => import("/panels/tools.js")],
+  ["imports", "Import", () => import("/panels/imports.js")],
+  ["exports", "Export", () => import("/panels/exports.js")],
+  ["shares", "Shared links", () => import("/panels/shares.js")],
+  ["sessions", "Sign-ins and tokens", () => import("/panels/sessions.js")],
+];
+
+/** @type {Record<string, [string, () => Promise<any>]>} */
+const SMALL = {
+  project: ["Project", () => import("/panels/project.js")],
+  share: ["Share this conversation", () => import("/panels/share.js")],
+  fill: ["Fill in the prompt", () => import("/panels/fill.js")],
+};
+
+/** The names of the leaves as people read them; here so that the catalogue of texts finds them. */
+export function leafTitle(/** @type {string} */ name) {
+  return {
+    general: t("General"),
+    memories: t("Memory"),
+    prompts: t("Saved prompts"),
+    assistants: t("Assistants"),
+    tools: t("Tools"),
+    imports: t("Import"),
+    exports: t("Export"),
+    shares: t("Shared links"),
+    sessions: t("Sign-ins and tokens"),
+    project: t("Project"),
+    share: t("Share this conversation"),
+    fill: t("Fill in the prompt"),
+  }[name];
+}
+
+/**
+ * Open the dialog `name`; resolves when it was closed. `settings` opens the first leaf.
+ * @param {string} name
+ * @param {Context} context
+ * @returns {Promise<void>}
+ */
+export async function openPanel(name, context) {
+  style();
+  const back = document.activeElement;
+  const dialog = document.createElement("dialog");
+  const small = name in SMALL;
+  dialog.className = small ? "dialog panel small" : "dialog panel";
+  dialog.setAttribute("aria-labelledby", "panel-title");
+  document.body.append(dialog);
+  const done = new Promise((resolve) => dialog.addEventListener("close", () => resolve(undefined), { once: true }));
+  // Only a press that both began and ended on the backdrop closes it: a selection of text may end outside.
+  let down = null;
+  dialog.addEventListener("pointerdown", (event) => (down = event.target));
+  dialog.addEventListener("click", (event) => event.target === dialog && down === dialog && dialog.close());
+  const close = () => dialog.close();
+  render(
+    small
+      ? html`<${Small} name=${name} context=${context} close=${close} />`
+      : html`<${Leaves} first=${name === "settings" ? "general" : name} context=${context} close=${close} />`,
+    dialog,
+  );
+  dialog.showModal();
+  await done;
+  render(null, dialog);
+  dialog.remove();
+  if (back instanceof HTMLElement) back.focus();
+}
+
+function style() {
+  if (document.querySelector('link[href="/panels/panels.css"]')) return;
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = "/panels/panels.css";
+  document.head.append(link);
+}
+
+function Leaves({ first, context, close }) {
+  const [name, setName] = useState(first);
+  const list = useRef(null);
+  const onKeyDown = (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const at = LEAVES.findIndex(([each]) => each === name);
+    const next = LEAVES[(at + step + LEAVES.length) % LEAVES.length][0];
+    setName(next);
+    list.current?.querySelector(`[data-leaf=${next}]`)?.focus();
+  };
+  return html`
+    <header class="panel-head">
+      <h2 id="panel-title">${t("Settings")}</h2>
+      <button class="icon-button" type="button" aria-label=${t("Close")} onClick=${close}>✕</button>
+    </header>
+    <div class="panel-body">
+      <div class="panel-leaves" role="tablist" aria-orientation="vertical" aria-label=${t("Settings")} ref=${list}
+        onKeyDown=${onKeyDown}>
+        ${LEAVES.map(([each]) => html`<button type="button" role="tab" key=${each} data-leaf=${each} id=${`leaf-${each}`}
+          aria-selected=${each === name ? "true" : "false"} aria-controls="panel-leaf" tabindex=${each === name ? 0 : -1}
+          onClick=${() => setName(each)}>${leafTitle(each)}</button>`)}
+      </div>
+      <section class="panel-leaf" id="panel-leaf" role="tabpanel" aria-labelledby=${`leaf-${name}`} tabindex="0">
+        <${Lazy} key=${name} load=${LEAVES.find(([each]) => each === name)?.[2]} context=${context} close=${close} />
+      </section>
+    </div>`;
+}
+
+function Small({ name, context, close }) {
+  return html`
+    <header class="panel-head">
+      <h2 id="panel-title">${context.title ?? leafTitle(name)}</h2>
+      <button class="icon-button" type="button" aria-label=${t("Close")} onClick=${close}>✕</button>
+    </header>
+    <div class="panel-leaf"><${Lazy} load=${SMALL[name][1]} context=${context} close=${close} /></div>`;
+}
+
+/** A module's default component, once it is here. */
+function Lazy({ load, context, close }) {
+  const [module, setModule] = useState(/** @type {any} */ (null));
+  const [error, setError] = useState("");
+  useEffect(() => {
+    load().then(setModule, () => setError(t("This part of the page could not be loaded. Check the connection, then open it again.")));
+  }, []);
+  if (error) return html`<p class="error" role="alert">${error}</p>`;
+  if (!module) return html`<span class="spinner" role="status" aria-label=${t("Loading")}></span>`;
+  return html`<${module.default} context=${context} close=${close} />`;
+}

@@ -1,0 +1,68 @@
+// Where one is signed in, tokens for programs, and the password.
+
+import { html, useState } from "/vendor/preact.mjs";
+import { call } from "/door.js";
+import { date, t } from "/i18n.js";
+import { Field, Problem, Sure, useItems, Waiting } from "/panels/pieces.js";
+
+export default function Sessions({ context }) {
+  const list = useItems("/api/me/sessions");
+  return html`
+    <h3>${t("Signed in")}</h3>
+    <${Problem} error=${list.error} />
+    ${!list.items && !list.error && html`<${Waiting} />`}
+    <ul class="lines">${list.items?.map((each) => html`<li key=${each.id}>
+      <span><strong dir="auto">${each.name || t("a browser")}</strong> ${each.kind === "token" && html`<span class="badge">${t("token")}</span>`}
+        ${each.current && html`<span class="badge">${t("this one")}</span>`}
+        <small>${[each.peer, t("last used {when}", { when: date(each.seen_at) }), t("ends {when}", { when: date(each.expires_at) })].filter(Boolean).join(" · ")}</small></span>
+      ${!each.current && html`<${Sure} label=${t("End")} question=${t("End this sign-in?")} act=${() => list.remove(each.id)} />`}
+    </li>`)}</ul>
+    <h3>${t("Tokens for programs")}</h3>
+    <${Token} list=${list} />
+    ${context.session.member?.has_password !== false && html`<h3>${t("Password")}</h3><${Password} />`}`;
+}
+
+function Token({ list }) {
+  const [name, setName] = useState("");
+  const [made, setMade] = useState("");
+  const make = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const answer = await list.change(() => call("POST", "/api/me/tokens", { name: name.trim(), days: 90 }));
+    if (answer) {
+      setMade(answer.token);
+      setName("");
+    }
+  };
+  return html`
+    <p class="aside">${t("A token does what you may do, through /api, for 90 days. It is shown once.")}</p>
+    <form class="row" onSubmit=${make}>
+      <label class="visually-hidden" for="token-name">${t("What the token is for")}</label>
+      <input class="input" id="token-name" maxlength="64" placeholder=${t("What the token is for")} value=${name} onInput=${(/** @type {any} */ e) => setName(e.target.value)} />
+      <button class="button" disabled=${!name.trim() || list.busy}>${t("Make a token")}</button>
+    </form>
+    ${made && html`<p role="status">${t("Keep it now; it is not shown again:")} <code class="secret">${made}</code></p>`}`;
+}
+
+function Password() {
+  const [old, setOld] = useState("");
+  const [fresh, setFresh] = useState("");
+  const [said, setSaid] = useState({ error: "", done: false });
+  const change = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    try {
+      await call("POST", "/api/me/password", { old, new: fresh });
+      setOld("");
+      setFresh("");
+      setSaid({ error: "", done: true });
+    } catch (problem) {
+      setSaid({ error: /** @type {Error} */ (problem).message, done: false });
+    }
+  };
+  return html`<form class="stack" onSubmit=${change}>
+    <${Field} label=${t("The one you have")} id="password-old"><input class="input" id="password-old" type="password" autocomplete="current-password" required value=${old} onInput=${(/** @type {any} */ e) => setOld(e.target.value)} /><//>
+    <${Field} label=${t("The new one")} id="password-new" hint=${t("At least 12 characters; a few words do well.")}><input class="input" id="password-new" type="password" autocomplete="new-password" minlength="12" required aria-describedby="password-new-hint" value=${fresh} onInput=${(/** @type {any} */ e) => setFresh(e.target.value)} /><//>
+    <${Problem} error=${said.error} />
+    ${said.done && html`<p role="status">${t("Changed. Your other sign-ins have ended.")}</p>`}
+    <div class="toolbar"><button class="button">${t("Change the password")}</button></div>
+  </form>`;
+}
