@@ -25,7 +25,8 @@ from freehold.store import CONFLICT, Store
 PREFIX = 11
 """Characters of a secret that are kept and shown, to tell keys apart: `fh-` and 8 of 43."""
 
-_COLUMNS = "id, name, prefix, hash, team, routes, created_at, expires_at, revoked_at, limits, note"
+COLUMNS = "id, name, prefix, hash, team, routes, created_at, expires_at, revoked_at, limits, note"
+"""Of the table, in the order of `row`."""
 _CACHED = 4096
 _DAY = 86_400_000_000_000
 _SPANS = {"h": _DAY // 24, "d": _DAY, "w": 7 * _DAY, "y": 365 * _DAY}
@@ -57,6 +58,7 @@ class KeyRing:
     def __init__(self, keys: Iterable[tuple[bytes, Key]], disabled: Iterable[str] = ()) -> None:
         self._keys = dict(keys)
         self._disabled = frozenset(disabled)
+        self._ids = {key.id: key for key in self._keys.values()}
         self._cache: dict[bytes, Key] = {}
 
     def __len__(self) -> int:
@@ -68,6 +70,16 @@ class KeyRing:
         key = self._cache.get(token)
         if key is None:
             key = self._look(token)
+        return self._timely(key)
+
+    def by_id(self, id: str) -> Key:
+        """Return the key of that id, for one who is known by other means than its secret. Unauthenticated as `find`."""
+        key = self._ids.get(id)
+        if key is None:
+            raise Unauthenticated("this key is not known here", hint="`freehold keys list` shows the keys that exist")
+        return self._timely(self._good(key))
+
+    def _timely(self, key: Key) -> Key:
         if key.expires_at is not None and key.expires_at <= now_ns():
             raise Unauthenticated(
                 f"the API key {key.prefix}... expired on {_date(key.expires_at)}",
@@ -90,6 +102,13 @@ class KeyRing:
                 "this API key is not known here",
                 hint="check that it is whole and for this server; `freehold keys list` shows the prefixes that exist",
             )
+        self._good(key)
+        if len(self._cache) >= _CACHED:
+            self._cache.clear()
+        self._cache[token] = key
+        return key
+
+    def _good(self, key: Key) -> Key:
         if key.revoked_at is not None:
             raise Unauthenticated(
                 f"the API key {key.prefix}... was revoked on {_date(key.revoked_at)}",
@@ -102,9 +121,6 @@ class KeyRing:
                 code="disabled_team",
                 hint="ask whoever runs this server to enable the team, or for a key of another one",
             )
-        if len(self._cache) >= _CACHED:
-            self._cache.clear()
-        self._cache[token] = key
         return key
 
     def keys(self) -> list[Key]:
@@ -150,15 +166,20 @@ async def create(
     return key, secret
 
 
-async def _insert(store: Store, key: Key, hash: bytes) -> None:
-    values = (
+def row(key: Key, hash: bytes) -> tuple[Any, ...]:
+    """Return `key` as the values of `COLUMNS`; `hash` is the SHA-256 of its secret."""
+    return (
         key.id, key.name, key.prefix, hash, key.team,
         msgspec.json.encode(sorted(key.routes)).decode() if key.routes is not None else None,
         key.created_at, key.expires_at, None, pack(key.limits), key.note,
     )  # fmt: skip
+
+
+async def _insert(store: Store, key: Key, hash: bytes) -> None:
+    values = row(key, hash)
     marks = ", ".join("?" * len(values))
     try:
-        await store.write((f"INSERT INTO key({_COLUMNS}) VALUES ({marks})", [values]))
+        await store.write((f"INSERT INTO key({COLUMNS}) VALUES ({marks})", [values]))
     except StoreError as e:
         if e.code != CONFLICT:
             raise
@@ -171,7 +192,7 @@ async def _insert(store: Store, key: Key, hash: bytes) -> None:
 
 async def list_keys(store: Store) -> list[Key]:
     """Return all keys, revoked and expired ones too, oldest first, each with its own limits."""
-    return [_read(row)[1] for row in await store.fetch(f"SELECT {_COLUMNS} FROM key ORDER BY id")]
+    return [_read(row)[1] for row in await store.fetch(f"SELECT {COLUMNS} FROM key ORDER BY id")]
 
 
 async def revoke(store: Store, which: str) -> Key:
@@ -199,7 +220,7 @@ async def load(store: Store) -> KeyRing:
     """Return the ring of all keys in the store, each with its own limits and then those of its team."""
     teams = {team.id: team for team in await list_teams(store)}
     keys = []
-    for row in await store.fetch(f"SELECT {_COLUMNS} FROM key"):
+    for row in await store.fetch(f"SELECT {COLUMNS} FROM key"):
         hash, key = _read(row)
         limits = key.limits + (teams[key.team].limits if key.team in teams else ())
         ids = tuple(limit.id for limit in limits)

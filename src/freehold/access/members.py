@@ -1,0 +1,333 @@
+"""Members: people who sign in, with a role and a key of their own to call with. Knows their rows; refuses to know HTTP
+and who is asking.
+
+A member's key is a key like any other, so limits, teams and routes hold for people too; only nobody has its secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+
+from freehold.access import keys
+from freehold.access.limits import parse_all
+from freehold.access.teams import find_team
+from freehold.core.clock import now_ns
+from freehold.core.errors import BadRequest, Forbidden, NotFound, StoreError
+from freehold.core.ids import new_id
+from freehold.store import CONFLICT, Store
+from freehold.store.base import Step
+
+Role = Literal["owner", "admin", "auditor", "member"]
+
+RANKS: dict[str, int] = {"public": 0, "member": 1, "auditor": 2, "admin": 3, "owner": 4}
+"""Roles by what they may do; each may do all that a lower one may."""
+
+KEY_PREFIX = "chat-"
+DISPLAY = 120
+"""Longest name to be shown, characters."""
+
+_COLUMNS = "id, name, display, role, team, key, password, subject, settings, created_at, disabled_at, last_seen_at"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,58}")
+_LOCK: Step = ("UPDATE meta SET value = value WHERE name = 'generation'", [()])
+"""Makes what follows in a transaction wait for another that begins so too: what it then reads stays true."""
+_OTHER_OWNER = "EXISTS (SELECT 1 FROM member m WHERE m.role = 'owner' AND m.disabled_at IS NULL AND m.id <> member.id)"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A person. Times are in nanoseconds since the epoch (UTC); `team` and `key` are ids; `subject` is `issuer|sub` of
+    an identity provider; `settings` are the page's own."""
+
+    id: str
+    name: str
+    display: str
+    role: Role
+    team: str | None
+    key: str
+    settings: dict[str, Any]
+    created_at: int
+    disabled_at: int | None = None
+    last_seen_at: int | None = None
+    has_password: bool = False
+    subject: str | None = None
+
+
+def normal(name: str) -> str:
+    """Return the one form of a login name. What looks the same is the same: NFKC, then lower case."""
+    return unicodedata.normalize("NFKC", name[:256]).strip().lower()
+
+
+def check_name(name: str) -> str:
+    """Return the normal form of `name`. BadRequest unless it can be a login name."""
+    plain = normal(name)
+    if not _NAME.fullmatch(plain):
+        raise BadRequest(
+            f"{name[:64]!r} cannot be a name to sign in with.",
+            param="name",
+            hint="an e-mail address, or 1 to 59 letters a to z, digits, dots, hyphens, underscores, @ or +, beginning "
+            "with a letter or a digit",
+        )
+    return plain
+
+
+def check_display(text: str) -> str:
+    """Return a name to be shown, in one line. BadRequest when it is too long or cannot be shown."""
+    plain = " ".join(unicodedata.normalize("NFC", text[: 4 * DISPLAY]).split())
+    odd = any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in _TURNING for sign in plain)
+    if len(plain) > DISPLAY or odd:
+        raise BadRequest(
+            "This name cannot be shown.", param="display", hint=f"write at most {DISPLAY} letters, digits and signs"
+        )
+    return plain
+
+
+_TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c\ufeff")
+"""Signs that turn the direction of what follows: in a name they serve only to look like another one."""
+
+
+def parse_role(text: str) -> Role:
+    """Return `text` as a role. BadRequest when it is none."""
+    if text not in RANKS or text == "public":
+        raise BadRequest(f"There is no role {text[:32]!r}.", param="role", hint="owner, admin, auditor or member")
+    return text  # type: ignore[return-value]
+
+
+async def create(
+    store: Store,
+    name: str,
+    *,
+    role: Role = "member",
+    display: str = "",
+    team: str | None = None,
+    password: str | None = None,
+    subject: str | None = None,
+    limits: Sequence[str] = (),
+) -> Member:
+    """Make a member and its key. `team` is an id or a name, `password` what passwords.seal returned, `limits` those of
+    the key. BadRequest when the name is taken or there is no owner yet, NotFound for the team."""
+    made = await _new(store, name, role, display, team, limits, subject)
+    if role != "owner" and not await any_member(store):
+        raise BadRequest("The first member is the owner.", param="role", hint="make the owner first: role `owner`")
+    if not await _insert(store, made, password, "1 = 1"):
+        raise StoreError("The member was not written.", code="store_error", retryable=False, hint="report this")
+    await store.bump()
+    return made[0]
+
+
+async def create_first(
+    store: Store, name: str, *, display: str = "", password: str | None, limits: Sequence[str] = ()
+) -> Member | None:
+    """Make the owner where there is no member at all; None when somebody was quicker."""
+    made = await _new(store, name, "owner", display, None, limits, None)
+    if not await _insert(store, made, password, "NOT EXISTS (SELECT 1 FROM member)"):
+        return None
+    await store.bump()
+    return made[0]
+
+
+async def _new(
+    store: Store, name: str, role: Role, display: str, team: str | None, limits: Sequence[str], subject: str | None
+) -> tuple[Member, keys.Key]:
+    plain, now = check_name(name), now_ns()
+    found = await find_team(store, team) if team is not None else None
+    if found is not None and found.disabled_at is not None:
+        raise BadRequest(f"the team {found.name} is disabled", param="team", hint="enable it first, or name another")
+    id = new_id("key")
+    key = keys.Key(
+        id, KEY_PREFIX + plain, "", found.id if found else None, None, None, parse_all(limits, f"key:{id}"), now, None,
+        f"for the member {plain}; nobody has its secret",
+    )  # fmt: skip
+    shown = check_display(display) or plain
+    return Member(
+        new_id("mem"), plain, shown, role, key.team, id, {}, now, None, None, False, subject
+    ), key  # fmt: skip
+
+
+async def _insert(store: Store, made: tuple[Member, keys.Key], password: str | None, only_if: str) -> bool:
+    member, key = made
+    values = (
+        member.id, member.name, member.display, member.role, member.team, member.key, password, member.subject, "{}",
+        member.created_at, None, None,
+    )  # fmt: skip
+    own = keys.row(key, sha256(os.urandom(32)).digest())
+    try:
+        return bool(
+            await store.write(
+                _LOCK,
+                (f"INSERT INTO key({keys.COLUMNS}) SELECT {_marks(own)} WHERE {only_if}", [own]),
+                (f"INSERT INTO member({_COLUMNS}) SELECT {_marks(values)} WHERE {only_if}", [values]),
+            )
+        )
+    except StoreError as e:
+        if e.code != CONFLICT:
+            raise
+        raise BadRequest(
+            f"A member or a key for one is called {member.name!r} already.",
+            code="name_taken",
+            param="name",
+            hint=f"choose another name; `freehold members list` and `freehold keys list` show who has it "
+            f"({KEY_PREFIX}{member.name})",
+        ) from e
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+async def any_member(store: Store) -> bool:
+    """Return whether there is a member at all; the first one is the owner."""
+    return bool(await store.fetch("SELECT 1 FROM member LIMIT 1"))
+
+
+async def list_members(store: Store) -> list[Member]:
+    """Return all members, disabled ones too, oldest first."""
+    return [read(row) for row in await store.fetch(f"SELECT {_COLUMNS} FROM member ORDER BY id")]
+
+
+async def find(store: Store, which: str) -> Member:
+    """Return the member of that id or name. NotFound when there is none."""
+    plain = normal(which)
+    sql = f"SELECT {_COLUMNS} FROM member WHERE id = ? OR name = ?"
+    rows = await store.fetch(sql, plain, plain) if _NAME.fullmatch(plain) else ()
+    if not rows:
+        raise NotFound(f"There is no member {which[:64]!r}.", hint="`freehold members list` shows those that exist")
+    return read(rows[0])
+
+
+async def with_password(store: Store, name: str) -> tuple[Member, str | None] | None:
+    """Return the member of a login name, as somebody typed it, and what is kept of the password."""
+    plain = normal(name)
+    sql = f"SELECT {_COLUMNS} FROM member WHERE name = ?"
+    rows = await store.fetch(sql, plain) if _NAME.fullmatch(plain) else ()
+    return (read(rows[0]), rows[0][6]) if rows else None
+
+
+async def by_subject(store: Store, subject: str) -> Member | None:
+    """Return the member that an identity provider knows as `subject` (`issuer|sub`)."""
+    rows = await store.fetch(f"SELECT {_COLUMNS} FROM member WHERE subject = ?", subject)
+    return read(rows[0]) if rows else None
+
+
+async def set_role(store: Store, which: str, role: Role) -> Member:
+    """Give a member another role. Forbidden when it is the last owner's."""
+    member = await find(store, which)
+    sql = f"UPDATE member SET role = ? WHERE id = ? AND (role <> 'owner' OR ? = 'owner' OR {_OTHER_OWNER})"
+    if not await store.write(_LOCK, (sql, [(role, member.id, role)])):
+        raise _last_owner(member)
+    return msgspec.structs.replace(member, role=role)
+
+
+async def set_team(store: Store, which: str, team: str | None) -> Member:
+    """Put a member, and with it its key, into a team (id or name), or into none. NotFound for the team."""
+    member = await find(store, which)
+    id = (await find_team(store, team)).id if team is not None else None
+    await store.write(
+        ("UPDATE key SET team = ? WHERE id = ?", [(id, member.key)]),
+        ("UPDATE member SET team = ? WHERE id = ?", [(id, member.id)]),
+    )
+    await store.bump()
+    return msgspec.structs.replace(member, team=id)
+
+
+async def disable(store: Store, which: str) -> Member:
+    """Stop a member: no sign-in, all sessions end, the key is revoked. Forbidden for the last owner."""
+    member, now = await find(store, which), now_ns()
+    if member.disabled_at is not None:
+        return member
+    guard = f"id = ? AND disabled_at IS NULL AND (role <> 'owner' OR {_OTHER_OWNER})"
+    gone = "EXISTS (SELECT 1 FROM member WHERE id = ? AND disabled_at IS NOT NULL)"
+    changed = await store.write(
+        _LOCK,
+        (f"UPDATE member SET disabled_at = ? WHERE {guard}", [(now, member.id)]),
+        (f"UPDATE session SET revoked_at = ? WHERE member = ? AND revoked_at IS NULL AND {gone}",
+         [(now, member.id, member.id)]),
+        (f"UPDATE key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL AND {gone}",
+         [(now, member.key, member.id)]),
+        ("UPDATE member SET disabled_at = disabled_at WHERE id = ? AND disabled_at IS NOT NULL", [(member.id,)]),
+    )  # fmt: skip
+    if not changed:
+        raise _last_owner(member)
+    await store.bump()
+    return msgspec.structs.replace(member, disabled_at=now)
+
+
+async def enable(store: Store, which: str) -> Member:
+    """Let a member in again, with the same key. BadRequest when another key has taken its name meanwhile."""
+    member = await find(store, which)
+    try:
+        await store.write(
+            ("UPDATE key SET revoked_at = NULL WHERE id = ?", [(member.key,)]),
+            ("UPDATE member SET disabled_at = NULL WHERE id = ?", [(member.id,)]),
+        )
+    except StoreError as e:
+        if e.code != CONFLICT:
+            raise
+        name = KEY_PREFIX + member.name
+        raise BadRequest(
+            f"Another key is called {name!r} now.",
+            code="name_taken",
+            hint=f"revoke it first: `freehold keys revoke {name}`",
+        ) from e
+    await store.bump()
+    return msgspec.structs.replace(member, disabled_at=None)
+
+
+async def set_password(store: Store, id: str, password: str | None) -> None:
+    """Keep what passwords.seal returned for the member `id`; None takes the password away."""
+    await store.write(("UPDATE member SET password = ? WHERE id = ?", [(password, id)]))
+
+
+async def renew_password(store: Store, id: str, old: str, new: str) -> bool:
+    """Replace what is kept of a password only if it is still `old`; return whether it was."""
+    return bool(await store.write(("UPDATE member SET password = ? WHERE id = ? AND password = ?", [(new, id, old)])))
+
+
+async def link(store: Store, id: str, subject: str) -> bool:
+    """Tie a member to an identity, unless it has one; return whether that was done. BadRequest when another member has
+    that identity."""
+    try:
+        return bool(
+            await store.write(("UPDATE member SET subject = ? WHERE id = ? AND subject IS NULL", [(subject, id)]))
+        )
+    except StoreError as e:
+        if e.code != CONFLICT:
+            raise
+        raise BadRequest("Another member has this identity.", code="name_taken", hint="sign in as that one") from e
+
+
+async def unlink(store: Store, id: str) -> None:
+    """Untie a member from its identity."""
+    await store.write(("UPDATE member SET subject = NULL WHERE id = ?", [(id,)]))
+
+
+async def update(store: Store, id: str, *, display: str, settings: dict[str, Any]) -> None:
+    """Keep a member's own name and settings."""
+    text = msgspec.json.encode(settings).decode()
+    await store.write(("UPDATE member SET display = ?, settings = ? WHERE id = ?", [(display, text, id)]))
+
+
+def read(row: Sequence[Any]) -> Member:
+    """Return the member of a row of the table's columns."""
+    id, name, display, role, team, key, password, subject, settings, created_at, disabled_at, last_seen_at = row
+    return Member(
+        id, name, display, role, team, key, msgspec.json.decode(settings), created_at, disabled_at, last_seen_at,
+        password is not None, subject,
+    )  # fmt: skip
+
+
+COLUMNS = _COLUMNS
+"""Of the table, in the order of `read`."""
+
+
+def _last_owner(member: Member) -> Forbidden:
+    return Forbidden(
+        f"{member.name} is the last owner.",
+        code="last_owner",
+        hint="make somebody else an owner first",
+    )
