@@ -119,18 +119,29 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 
 def _words(engine: Engine) -> Sequence[str]:
-    """The index of texts that people search: the same columns on both engines, asked in each one's way."""
+    """The index of texts that people search. `words` is what assist/search.py makes of a text: normal words, each
+    after a blank, so that both engines find the same. `message_search` is written alike on both; on SQLite triggers
+    carry it over to the index proper, which also holds the member, lest everybody's hits are ranked for one."""
+    columns = "message TEXT NOT NULL UNIQUE, conversation TEXT NOT NULL, member TEXT NOT NULL, words TEXT NOT NULL"
+    conversation = "CREATE INDEX message_search_conversation ON message_search(conversation)"
     if engine == "postgres":
         return (
-            """CREATE TABLE message_search(message TEXT PRIMARY KEY, conversation TEXT NOT NULL, member TEXT NOT NULL,
-                text TEXT NOT NULL, words TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', text)) STORED)""",
-            "CREATE INDEX message_search_words ON message_search USING gin(words)",
-            "CREATE INDEX message_search_conversation ON message_search(conversation)",
+            f"""CREATE TABLE message_search({columns},
+                found TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', words)) STORED)""",
+            "CREATE INDEX message_search_found ON message_search USING gin(found)",
+            "CREATE INDEX message_search_member ON message_search(member)",
+            conversation,
         )
+    gone = "INSERT INTO message_words(message_words, rowid, member, words) VALUES ('delete', old.id, old.member, old.words)"
+    come = "INSERT INTO message_words(rowid, member, words) VALUES (new.id, new.member, new.words)"
     return (
-        """CREATE VIRTUAL TABLE message_search USING fts5(
-            message UNINDEXED, conversation UNINDEXED, member UNINDEXED, text,
-            tokenize = "unicode61 remove_diacritics 2")""",
+        f"CREATE TABLE message_search(id INTEGER PRIMARY KEY, {columns})",
+        conversation,
+        """CREATE VIRTUAL TABLE message_words USING fts5(
+            member, words, content = 'message_search', content_rowid = 'id', tokenize = 'unicode61')""",
+        f"CREATE TRIGGER message_search_insert AFTER INSERT ON message_search BEGIN {come}; END",
+        f"CREATE TRIGGER message_search_delete AFTER DELETE ON message_search BEGIN {gone}; END",
+        f"CREATE TRIGGER message_search_update AFTER UPDATE ON message_search BEGIN {gone}; {come}; END",
     )
 
 
@@ -228,8 +239,8 @@ MIGRATIONS += (
         9,
         "traffic",
         (
-            # Sums of outcomes by the hour (and, of the last two hours, by the minute: `step`, ns) up to the entry that
-            # meta `traffic` names: derived from `entry` when somebody looks, may be emptied.
+            # Sums of outcomes by `step` (ns): day, hour and, of the last two hours, minute; up to the entry that meta
+            # `traffic` names: derived from `entry` when somebody looks, may be emptied.
             """CREATE TABLE traffic(
                 step BIGINT NOT NULL, at BIGINT NOT NULL, key TEXT NOT NULL, team TEXT NOT NULL, asked TEXT NOT NULL,
                 deployment TEXT NOT NULL, maker TEXT NOT NULL, seller TEXT NOT NULL, host TEXT NOT NULL,
