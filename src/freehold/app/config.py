@@ -71,6 +71,12 @@ class Secret:
         return hash((self.value, self.source))
 
 
+class Word(Secret):
+    """Text that may stand in the file as it is, which is its source then, or be a secret."""
+
+    __slots__ = ()
+
+
 class Problem(msgspec.Struct, frozen=True):
     """One thing that is wrong: `where` names table and key, `hint` says what to do."""
 
@@ -186,6 +192,9 @@ class Reader:
         bare, unit = unwrap(hint)
         if bare is Secret:
             return self.secret(raw, where)
+        if bare is Word:
+            found = Secret(raw, raw) if isinstance(raw, str) else self.secret(raw, where)
+            return Word(found.value, found.source) if found is not None else None
         if bare is Path:
             return self.path(raw, where)
         if isinstance(bare, type) and issubclass(bare, msgspec.Struct):

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from freehold.app import environment as env
-from freehold.app import options
+from freehold.app import options, tooling
 from freehold.app.config import Problems, Reader, Secret, join, parse, suggest
 from freehold.app.discovery import discover, kinds
 from freehold.app.known import models as known_models
 from freehold.app.place import check_store, locate, store_url
-from freehold.app.settings import Config, Deployment, File, Route, Server
+from freehold.app.settings import Config, Deployment, File, Route, Server, ToolServer
 from freehold.core.errors import ConfigError
 from freehold.engines.catalogue import Catalogue
 
@@ -55,6 +55,7 @@ def load(
     files = _contract_files(tables, reader)
     address = _address(tables.server, reader)
     _check_deployments(deployments, tables.engines.catalogue, reader)
+    tools = tooling.checked(tables.tools, reader)
     _check_routes(routes, {*deployments, *(raw.get("deployments") or ())}, reader)
     _check_files(tables, deployments, reader)
     _check_limits(tables, reader)
@@ -71,6 +72,7 @@ def load(
         contracts=tables.contracts,
         deployments=deployments,
         routes=routes,
+        tools=tools,
         path=place.path,
         base=place.base,
         data=place.data,
@@ -100,7 +102,8 @@ def defaults(config: Config) -> dict[str, Any]:
     """Return what `effective` would say of the same deployments and routes if the file said nothing of them."""
     bare = {name: Deployment(kind="") for name in config.deployments}
     routes = {name: Route(deployments=()) for name in config.routes}
-    tables = msgspec.structs.asdict(File(deployments=bare, routes=routes))
+    tools = {name: ToolServer(kind="http") for name in config.tools}
+    tables = msgspec.structs.asdict(File(deployments=bare, routes=routes, tools=tools))
     return dict(_flat(tables, ""))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from freehold.app import settings as tables
-from freehold.app.config import Secret, unwrap
+from freehold.app.config import Secret, Word, unwrap
 from freehold.app.environment import VARIABLES
 
 _FIELD = re.compile(r"^    (\w+): .*?  # (.+)$", re.MULTILINE)
@@ -45,6 +45,8 @@ def schema() -> dict[str, Any]:
 
 
 def _foreign(kind: type) -> dict[str, Any]:
+    if kind is Word:
+        return {"anyOf": [{"type": "string"}, _foreign(Secret)]}
     if kind is Secret:
         one = {"type": "string", "minLength": 1}
         return {
@@ -133,8 +135,8 @@ def type_in_words(hint: Any) -> str:
         return f"list of {type_in_words(arguments[0])}"
     if origin is dict or _struct(bare):
         return "table"
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", Secret: "secret"}
-    return names[bare]
+    names = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
+    return {**names, Secret: "secret", Word: "text or secret"}[bare]
 
 
 def default_in_words(field: msgspec.structs.FieldInfo) -> str:

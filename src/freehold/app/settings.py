@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from freehold.app.config import Secret
+from freehold.app.config import Secret, Word
 
 _SECONDS = msgspec.Meta(ge=0, extra={"unit": "seconds"})
 _BYTES = msgspec.Meta(ge=0, extra={"unit": "bytes"})
@@ -175,6 +175,28 @@ class Route(Table, frozen=True, kw_only=True):
     strategy: Literal["weighted", "ordered"] = "weighted"  # by weight, or always in the order written
 
 
+class ToolServer(Table, frozen=True, kw_only=True):
+    """A server of tools that speaks the Model Context Protocol. Members choose from those in their conversations."""
+
+    kind: Literal["http", "stdio"]  # reached by its address (streamable HTTP), or a program that we start
+    title: str = ""  # what people read; default: its name
+    url: str | None = None  # http: its address, mostly ending in /mcp
+    headers: dict[str, Word] = msgspec.field(default_factory=dict)  # http: further headers of each request
+    ca: Path | None = None  # http: PEM file with the certificate authorities to trust
+    verify: bool = True  # http: check its certificate
+    proxy: str | None = None  # http: HTTP proxy on the way to it
+    command: tuple[str, ...] = ()  # stdio: the program and its arguments, a list of words
+    env: dict[str, Word] = msgspec.field(default_factory=dict)  # stdio: all of its environment but PATH
+    cwd: Path | None = None  # stdio: folder that it is started in; default: the one of this file
+    allow: Literal["ask", "always", "never"] = "ask"  # members are asked before each use, or never, or it is not used
+    tools: dict[str, Literal["ask", "always", "never"]] = msgspec.field(default_factory=dict)  # the same, by tool
+    members: tuple[str, ...] = ()  # who may use it, by name; with no members, teams and roles: everybody
+    teams: tuple[str, ...] = ()  # teams that may use it
+    roles: tuple[Literal["owner", "admin", "auditor", "member"], ...] = ()  # roles that may use it
+    timeout: Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})] = 60.0  # for one use
+    result_bytes: Annotated[int, msgspec.Meta(ge=100, extra={"unit": "bytes"})] = 100_000  # of a result; more is cut
+
+
 class File(Table, frozen=True, kw_only=True):
     """freehold.toml. Everything is optional."""
 
@@ -186,6 +208,7 @@ class File(Table, frozen=True, kw_only=True):
     contracts: Contracts = msgspec.field(default_factory=Contracts)
     deployments: dict[str, Deployment] = msgspec.field(default_factory=dict)
     routes: dict[str, Route] = msgspec.field(default_factory=dict)
+    tools: dict[str, ToolServer] = msgspec.field(default_factory=dict)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +222,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     contracts: Contracts
     deployments: dict[str, Deployment]
     routes: dict[str, Route]
+    tools: dict[str, ToolServer]
     path: Path | None  # the file; None when there is none
     base: Path  # the folder that relative paths start from
     data: Path  # data folder: database, lock, sockets

@@ -27,7 +27,7 @@ class Who(Protocol):
     @property
     def role(self) -> Any: ...
     @property
-    def team(self) -> str | None: ...
+    def team(self) -> str | None: ...  # its id
     @property
     def key(self) -> str: ...
 
@@ -57,11 +57,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"ServerSettings(name={self.name!r}, kind={self.kind!r})"
 
-    def open_to(self, who: Who) -> bool:
-        """Whether `who` may use this server at all."""
+    def open_to(self, who: Who, team: str | None) -> bool:
+        """Whether `who`, of the team named `team`, may use this server at all."""
         if not (self.members or self.teams or self.roles):
             return True
-        return who.name in self.members or who.team in self.teams or who.role in self.roles
+        return who.name in self.members or team in self.teams or who.role in self.roles
 
     def configured(self, tool: str) -> Allow:
         """Return the rule for `tool` as configured."""

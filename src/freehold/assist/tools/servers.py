@@ -61,7 +61,8 @@ class Tools:
     async def offered(self, member: Who, servers: Sequence[str]) -> list[Offered]:
         """Return the tools of the servers named that `member` may use: rule "ask" or "always". A server that is not
         known, not open to the member or not to be reached within its time adds none. Raises StoreError."""
-        asked = [found for name in dict.fromkeys(servers) if (found := self._open(member, name)) is not None]
+        mine = await self._open_to(member)
+        asked = [mine[name] for name in dict.fromkeys(servers) if name in mine]
         if not asked:
             return []
         own = await rules.load(self._store, member.id)
@@ -85,10 +86,10 @@ class Tools:
         """Use a tool and return what it answered. The ledger has it, durably, before anything is sent. What goes wrong
         (refused, unreachable, too slow, garbage) is a failed Result that says so; nothing is raised but cancellation,
         which tells the server. Whether the member was asked is the caller's affair: see `Offered.allow`."""
-        connection = self._open(member, offered.server)
-        if connection is None:
-            return Result(f"There is no server of tools {offered.server!r} for this member.", True)
         try:
+            connection = (await self._open_to(member)).get(offered.server)
+            if connection is None:
+                return Result(f"There is no server of tools {offered.server!r} for this member.", True)
             own = await rules.load(self._store, member.id)
             if rules.effective(connection.settings, offered.tool, own) == "never":
                 return Result(f"The tool {offered.tool!r} may not be used.", True)
@@ -104,7 +105,7 @@ class Tools:
 
     async def allow(self, member: Who, server: str, tool: str, allow: Allow) -> None:
         """Keep the member's own rule for a tool. Raises NotFound, Forbidden ("never" by configuration), StoreError."""
-        connection = self._open(member, server)
+        connection = (await self._open_to(member)).get(server)
         if connection is None or (connection.tools and tool not in {each.name for each in connection.tools}):
             raise NotFound(f"There is no tool {tool!r} of {server!r}.", hint="GET /api/tools lists what there is")
         if connection.settings.configured(tool) == "never" and allow != "never":
@@ -118,7 +119,7 @@ class Tools:
     async def servers(self, member: Who) -> list[ToolServer]:
         """Return the servers open to `member`, as far as they are known by now; those that are not connected begin to
         be. Returns at once. Raises StoreError."""
-        mine = [each for each in self._connections.values() if each.settings.open_to(member)]
+        mine = list((await self._open_to(member)).values())
         if not mine:
             return []
         own = await rules.load(self._store, member.id)
@@ -166,9 +167,13 @@ class Tools:
         gone = [connection.close() for connection in self._connections.values()]
         await asyncio.gather(*gone, *self._closing, return_exceptions=True)
 
-    def _open(self, member: Who, server: str) -> Connection | None:
-        connection = self._connections.get(server)
-        return connection if connection is not None and connection.settings.open_to(member) else None
+    async def _open_to(self, member: Who) -> dict[str, Connection]:
+        """Return the servers that `member` may use, by name. Raises StoreError."""
+        team = None
+        if member.team is not None and any(each.settings.teams for each in self._connections.values()):
+            rows = await self._store.fetch("SELECT name FROM team WHERE id = ?", member.team)
+            team = rows[0][0] if rows else None
+        return {name: each for name, each in self._connections.items() if each.settings.open_to(member, team)}
 
     async def _listed(self, connection: Connection, seconds: float = OFFER_SECONDS) -> None:
         """Have the tools listed, as far as that is possible; what was known before stays."""
@@ -203,7 +208,7 @@ class Tools:
         await self._ledger.note_admin(entry)
 
     async def _get(self, request: Request[Who]) -> list[ToolServer]:
-        mine = [each for each in self._connections.values() if each.settings.open_to(request.who)]
+        mine = (await self._open_to(request.who)).values()
         waiting = [self._listed(each, SHOW_SECONDS) for each in mine if each.state == "connecting"]
         await asyncio.gather(*waiting)
         return await self.servers(request.who)
