@@ -31,11 +31,13 @@ class _Unix(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(run: Path, path: str, *, method: str = "GET", timeout: float = 5.0) -> Any:
-    """Return the JSON answer to `path`. Raises NotRunning when no server is there, NotFound for an unknown path."""
+def ask(run: Path, path: str, *, method: str = "GET", timeout: float = 5.0, about: Any = None) -> Any:
+    """Return the JSON answer to `path`; `about` goes along as JSON.
+
+    Raises NotRunning when no server is there, NotFound for an unknown path."""
     connection = _Unix(run / SOCKET, timeout)
     try:
-        connection.request(method, path)
+        connection.request(method, path, json.dumps(about) if about is not None else None)
         response = connection.getresponse()
         body = response.read()
     except (FileNotFoundError, ConnectionError) as e:
@@ -44,12 +46,14 @@ def ask(run: Path, path: str, *, method: str = "GET", timeout: float = 5.0) -> A
         raise NotRunning(f"the server did not answer within {timeout:.0f} s", hint="look at its log") from e
     finally:
         connection.close()
-    if response.status == 404:
+    if response.status == 404 and not path.startswith("/orders/"):
         raise NotFound(f"the running server does not know {path}", hint="restart it: it is of another version")
     answer = json.loads(body) if body else {}
     if response.status != 200:
         said = answer.get("error", {})
         message = said.get("message") or f"the running server answered {response.status}"
-        kind = ConfigError if said.get("code") == ConfigError.code else FreeholdError
+        kind: type[FreeholdError] = ConfigError if said.get("code") == ConfigError.code else FreeholdError
+        if response.status == 404:
+            kind = NotFound
         raise kind(message, code=said.get("code"), hint=said.get("hint") or "look at its log")
     return answer

@@ -19,7 +19,8 @@ _JSON = [(b"content-type", b"application/json")]
 
 
 async def open_desk(supervisor: Supervisor, run: Path) -> HttpServer:
-    """Listen on `run`/control.sock. GET /status, GET /config, POST /reload, POST /stop, POST /engines/{name}/stop."""
+    """Listen on `run`/control.sock. GET /status, GET /config, POST /reload, POST /stop, POST /engines/{name}/stop, and
+    POST /orders/{name} with a JSON object of what the order takes."""
 
     async def configuration() -> Any:
         return supervisor.configuration()
@@ -45,6 +46,9 @@ async def open_desk(supervisor: Supervisor, run: Path) -> HttpServer:
             order = orders.get((exchange.method, exchange.path))
             if order is not None:
                 status, value = 200, await order()
+            elif exchange.method == "POST" and exchange.path.startswith("/orders/"):
+                about = msgspec.json.decode(exchange.body, type=dict[str, Any]) if exchange.body else {}
+                status, value = 200, await supervisor.orders.give(exchange.path[8:], about)
             elif exchange.method == "POST" and exchange.path.startswith("/engines/"):
                 name, _, verb = exchange.path[9:].rpartition("/")
                 if verb != "stop":
@@ -52,6 +56,8 @@ async def open_desk(supervisor: Supervisor, run: Path) -> HttpServer:
                 status, value = 200, await supervisor.upkeep.stop_engine(name)
             else:
                 raise NotFound(f"There is nothing at {exchange.path}.")
+        except msgspec.DecodeError as e:
+            status, value = 400, {"error": {"code": "invalid_request", "message": str(e), "hint": "send JSON"}}
         except FreeholdError as e:
             status, value = e.status, {"error": {"code": e.code, "message": str(e), "hint": e.hint}}
         exchange.reply(status, _JSON, msgspec.json.encode(value))

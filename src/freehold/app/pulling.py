@@ -1,13 +1,17 @@
-"""Models for the command line: the catalogue in force, and bringing models here with progress shown."""
+"""Models of one's own as the configuration has them: the catalogue in force, what each takes, bringing them here."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from freehold.app import known
-from freehold.app.cli.output import Talk
+from freehold.app.cli.output import Talk, size
 from freehold.app.environment import Environment
 from freehold.app.settings import Config
 from freehold.engines import gguf, shelf
@@ -62,7 +66,7 @@ def needs(config: Config, model: Model, machine: Machine) -> tuple[Fit | None, i
         d.context for d in config.deployments.values() if d.kind == "llamacpp" and d.model == model.name and d.context
     ]
     found = fit(
-        gguf.read(path),
+        _header(path, path.stat().st_mtime_ns, path.stat().st_size),
         machine,
         budget=config.engines.memory,
         context=max(wanted) if wanted else None,
@@ -71,6 +75,34 @@ def needs(config: Config, model: Model, machine: Machine) -> tuple[Fit | None, i
         companions=sum(file.bytes for file in model.files if file.role == "mmproj"),
     )
     return found, found.bytes
+
+
+@lru_cache(maxsize=32)
+def _header(path: Path, touched: int, length: int) -> gguf.Facts:
+    """Read a file's header once for as long as the file stays as it is: who watches a model asks again and again."""
+    return gguf.read(path)
+
+
+def suits(model: Model, config: Config, machine: Machine) -> dict[str, Any]:
+    """Return how a model would be set up; for one that is not here, what the catalogue says it needs. Raises
+    EngineError for a file that is no model."""
+    found, memory = needs(config, model, machine)
+    if found is not None:
+        return {"name": model.name, "here": True, **msgspec.to_builtins(found)}
+    budget = config.engines.memory or machine.memory * 7 // 10
+    row: dict[str, Any] = {"name": model.name, "here": False, "fits": None, "bytes": memory or None}
+    # Weights alone are a lower bound: too much is too much, and what is less may yet be too much.
+    least = memory or model.bytes
+    if not least:
+        return row | {"why": "it is not here, and nobody has said what it takes"}
+    need = f"needs about {size(least)}" + (
+        f" with {model.memory_context} tokens of context" if memory else " for its weights"
+    )
+    if least > budget:
+        grant = "[engines] memory grants" if config.engines.memory else f"of this machine's {size(machine.memory)},"
+        granted = f"{grant} {size(budget)}" + ("" if config.engines.memory else " go to models")
+        return row | {"fits": False, "why": f"{need}; {granted}. Take a smaller model or quantisation"}
+    return row | {"fits": True if memory else None, "why": f"{need}, as the catalogue estimates; it is not here yet"}
 
 
 async def bring(config: Config, model: Model, how: PullSettings, talk: Talk) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 from freehold.app.channel import Channel
 from freehold.app.environment import Environment
 from freehold.app.load import effective
+from freehold.app.orders import Orders
 from freehold.app.settings import Config
 from freehold.app.standing import changed, stand
 from freehold.app.upkeep import Upkeep
@@ -60,7 +61,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reloading = asyncio.Lock()
-        self._waiting_restart: list[str] = []
+        self.waiting_restart: list[str] = []
+        self.orders = Orders(self, environment)
         # Taken now and not when the watch begins: what is written while the workers start is seen too.
         self._read = _stamp(config)
 
@@ -132,6 +134,7 @@ class Supervisor:
                 "engine": self.upkeep.engine,
                 "state": self.state,
                 "samples": self._samples,
+                "order": self.orders.give,
             }
         )
         await channel.open(ours)
@@ -193,6 +196,7 @@ class Supervisor:
         for worker in self.workers:
             if worker.channel is not None:
                 await worker.channel.close()
+        await self.orders.jobs.close()
         await self.upkeep.close()
 
     async def state(self) -> dict[str, Any]:
@@ -215,9 +219,21 @@ class Supervisor:
 
     async def _samples(self) -> list[Any]:
         """Return every worker's metrics."""
-        asked = [w.channel.ask("sample") for w in self.workers if w.channel is not None and w.ready]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return [a for a in answers if not isinstance(a, BaseException)]
+        return [answer for _, answer in await self._gather("sample")]
+
+    async def looks(self) -> list[dict[str, Any]]:
+        """Return what every worker sees: calls under way, circuits, its ledger."""
+        return [{"index": index, **answer} for index, answer in await self._gather("look")]
+
+    async def _gather(self, question: str) -> list[tuple[int, Any]]:
+        """Ask every worker that takes calls; one that goes meanwhile says nothing."""
+        asked = [(w.index, w.channel.ask(question)) for w in self.workers if w.channel is not None and w.ready]
+        answers = await asyncio.gather(*(waiting for _, waiting in asked), return_exceptions=True)
+        return [(i, a) for (i, _), a in zip(asked, answers, strict=True) if not isinstance(a, BaseException)]
+
+    def read_anew(self) -> Config:
+        """Return what the file says now, which is not in force. Raises ConfigError."""
+        return self._load()
 
     def configuration(self) -> dict[str, Any]:
         """The configuration that runs, for `freehold diff`."""
@@ -225,7 +241,7 @@ class Supervisor:
             "hash": self.config.hash,
             "path": str(self.config.path) if self.config.path else None,
             "effective": effective(self.config),
-            "needs_restart": self._waiting_restart,
+            "needs_restart": self.waiting_restart,
         }
 
     async def reload(self) -> dict[str, Any]:
@@ -234,7 +250,7 @@ class Supervisor:
             read = self._load()
             new = stand(self.config, read)
             altered = changed(self.config, read)
-            self._waiting_restart = changed(new, read)
+            self.waiting_restart = changed(new, read)
             live = [w for w in self.workers if w.channel is not None and w.ready]
             for worker in live:
                 assert worker.channel is not None  # filtered above
@@ -244,7 +260,7 @@ class Supervisor:
                 worker.channel.tell("commit")
             self.config = new
             await self.upkeep.reload(new)
-            return {"hash": new.hash, "changed": altered, "needs_restart": self._waiting_restart}
+            return {"hash": new.hash, "changed": altered, "needs_restart": self.waiting_restart}
 
     async def _reload_aloud(self) -> None:
         try:

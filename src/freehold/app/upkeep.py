@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from freehold import access, ledger, store
@@ -39,6 +40,7 @@ class Upkeep:
         self._memory: LimitsMemory | None = None
         self._meter: SharedMeter | StoreMeter
         self._tasks: list[asyncio.Task[None]] = []
+        self._asked: set[str] = set()  # engines that somebody started by hand
         self._why: dict[str, str] = {}  # why an engine that was wanted from the start could not even be tried
         self.meter_fd: int | None = None
 
@@ -82,16 +84,29 @@ class Upkeep:
                 "name": m,
                 "state": "failed" if m in self._why else "starting",
                 "reason": self._why.get(m, ""),
-                "wanted": True,
+                "wanted": m in wanted,
             }
-            for m in sorted(wanted - seen)
+            for m in sorted((wanted | self._asked) - seen)
         ]
         return [{**state, "wanted": state["name"] in wanted} for state in tried] + waiting
 
+    def start_engine(self, name: str) -> None:
+        """Begin to load a model; `engines` says how it goes. Nobody waits for it here."""
+        self._asked.add(name)
+        self._why.pop(name, None)
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._tasks.append(asyncio.create_task(self._warm(name)))
+
     async def stop_engine(self, name: str) -> dict[str, Any]:
         """Stop an engine and free its memory; the next call starts it again."""
+        self._asked.discard(name)
         await self._engines().stop(name)
+        self._why.pop(name, None)
         return {"stopped": name}
+
+    async def prove(self, expect: Sequence[ledger.Mark], progress: Callable[[int, int], None]) -> ledger.Verdict:
+        """Prove the whole ledger, in steps between which calls go on. Raises StoreError."""
+        return await ledger.verify(self._store, expect, progress)
 
     async def bury(self, worker: int) -> None:
         """A worker died: what its calls had reserved counts as used, for they may have been billed."""
@@ -167,7 +182,8 @@ class Upkeep:
         try:
             await self.engine(model)
         except FreeholdError as e:
-            self._why[model] = e.message
+            if model in self._asked or model in self._wanted():  # else it was stopped meanwhile
+                self._why[model] = e.message
             log.error("engine did not start", extra={"model": model, "why": e.message, "hint": e.hint})
 
     async def _restore(self) -> None:

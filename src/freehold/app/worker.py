@@ -27,7 +27,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Desk:
-    """What the door asks of the processes around it. Implements gateway.Control and hands out engines."""
+    """What the door and the console ask of the processes around them. Implements gateway.Control and
+    console.Control, and hands out engines."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -39,6 +40,9 @@ class Desk:
     async def samples(self) -> bytes:
         samples: list[Sample] = await self._channel.ask("samples")
         return render(samples)
+
+    async def order(self, name: str, **about: Any) -> Any:
+        return await self._channel.ask("order", name, about)
 
     async def ready(self, model: str) -> Origin:
         origin: Origin = await self._channel.ask("engine", model)
@@ -59,7 +63,13 @@ class Worker:
 
     async def run(self) -> None:
         channel = Channel(
-            {"prepare": self._prepare, "commit": self._commit, "sample": self._sample, "stop": self._orders.put}
+            {
+                "prepare": self._prepare,
+                "commit": self._commit,
+                "sample": self._sample,
+                "look": self._look,
+                "stop": self._orders.put,
+            }
         )
         await channel.open(self._end)
         index, config = await channel.ask("hello")
@@ -100,6 +110,16 @@ class Worker:
 
     async def _sample(self) -> Sample:
         return self._house.sample(self._server)
+
+    async def _look(self) -> dict[str, Any]:
+        """What this worker sees, for the console: circuits as (deployment, state, attempts under way)."""
+        pipeline = self._house.door.pipeline
+        return {
+            "inflight": pipeline.metrics.inflight,
+            "connections": self._server.open_connections,
+            "ledger": pipeline.ledger.state,
+            "circuits": pipeline.health.report(),
+        }
 
 
 def _limits(config: Config) -> Limits:

@@ -1,5 +1,5 @@
-"""Sums of what went through, by hour and minute, kept beside the ledger so that a look at months is quick. Refuses to
-be the record: it is derived from the entries, when somebody looks, and costs a call nothing.
+"""Sums of what went through, by day, hour and minute, kept beside the ledger so that a look at months is quick. Refuses
+to be the record: it is derived from the entries, when somebody looks, and costs a call nothing.
 
 Latencies cannot be summed, and no column holds them: they are read from a sample of the entries.
 """
@@ -16,10 +16,11 @@ from freehold.store import Step, Store
 
 MINUTE = 60_000_000_000  # ns
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 MINUTES_KEPT = 2 * HOUR
 """How far back there are sums by the minute, ns."""
-STRIDE = 20_000  # entries summed in one transaction: the ledger waits for it, so it has to stay short
-SAMPLE = 6_000  # entries that latencies are read from at most
+STRIDE = 10_000  # entries summed in one transaction: the ledger waits for it, so it has to stay short
+SAMPLE = 4_000  # entries that latencies are read from at most
 _ASKED = 1_000  # numbers of entries in one question
 
 _BY = "key, team, asked, deployment, maker, seller, host, error, currency"
@@ -91,6 +92,7 @@ async def roll(store: Store, seconds: float) -> tuple[int, int]:
         recent = now_ns() - MINUTES_KEPT
         await store.write(
             ("UPDATE meta SET value = value WHERE name = 'traffic'", [()]),  # takes the row's lock
+            _gather(DAY, 0, done),
             _gather(HOUR, 0, done),
             _gather(MINUTE, recent // MINUTE * MINUTE, done),
             (f"DELETE FROM traffic WHERE step = {MINUTE} AND at < ?", [(recent // MINUTE * MINUTE,)]),
@@ -103,7 +105,7 @@ async def roll(store: Store, seconds: float) -> tuple[int, int]:
 
 
 async def summed(store: Store, step: int, since: int, until: int) -> list[Sum]:
-    """Return the sums of since <= at < until (ns) over all buckets of `step` (MINUTE or HOUR). Raises StoreError."""
+    """Return the sums of since <= at < until (ns) over all buckets of `step` (MINUTE, HOUR, DAY). Raises StoreError."""
     rows = await store.fetch(
         f"SELECT 0, {_BY}, {', '.join(f'SUM({name})' for name in _SUMS)}, MAX(last_at) FROM traffic "
         f"WHERE step = {int(step)} AND at >= ? AND at < ? GROUP BY {_BY}",

@@ -25,15 +25,15 @@ def register(commands: Commands) -> None:
 
 
 def check(context: Context) -> int:
-    from freehold.app.load import defaults, effective
+    from freehold.app import shown as telling
+    from freehold.app.load import defaults
     from freehold.app.rehearsal import rehearse
 
     config = context.config
     rehearse(config)
     usual = defaults(config)
     rows = [
-        {"setting": name, "value": value, "origin": _origin(name, config.origins)}
-        for name, value in sorted(effective(config).items())
+        {"setting": row["name"], "value": row["value"], "origin": row["origin"]} for row in telling.settings(config)
     ]
     if context.talk.json:
         context.talk.result({"file": str(config.path) if config.path else None, "hash": config.hash, "settings": rows})
@@ -52,27 +52,15 @@ def check(context: Context) -> int:
     return 0
 
 
-def _origin(name: str, origins: dict[str, str]) -> str:
-    """Return where a value is from: its own origin, or that of the list or table that was given whole."""
-    while name:
-        if name in origins:
-            return origins[name]
-        name = name[: max(name.rfind("."), name.rfind("["), 0)]
-    return "default"
-
-
 def diff(context: Context) -> int:
     from freehold.app.control import ask
     from freehold.app.load import effective
+    from freehold.app.shown import differences
 
     config = context.config
     running: dict[str, Any] = ask(config.run, "/config")
     ours, theirs = effective(config), running["effective"]
-    rows = [
-        {"setting": name, "runs": theirs.get(name), "file": ours.get(name)}
-        for name in sorted({*ours, *theirs})
-        if ours.get(name, _ABSENT) != theirs.get(name, _ABSENT)
-    ]
+    rows = [{"setting": row["name"], "runs": row["runs"], "file": row["file"]} for row in differences(theirs, ours)]
     if context.talk.json:
         context.talk.result({"same": not rows, "hash": {"runs": running["hash"], "file": config.hash}, "changes": rows})
     else:

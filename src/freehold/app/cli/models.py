@@ -217,7 +217,7 @@ def fit(context: Context) -> int:
     machine = fitting.measure()
     known = pulling.catalogue(config)
     named = [_there(_find(known, name, config)) for name in context.args.model]
-    rows = [_fit(model, config, machine) for model in named or pulling.configured(config)]
+    rows = [pulling.suits(model, config, machine) for model in named or pulling.configured(config)]
     if context.talk.json:
         context.talk.result({"machine": msgspec.to_builtins(machine), "models": rows})
         return 0
@@ -228,32 +228,6 @@ def fit(context: Context) -> int:
         rows, ("name", "fits", "here", "memory", "threads", "slots", "context", "batch", "kv_type", "why"), "no models"
     )
     return 0
-
-
-def _fit(model: Model, config: Config, machine: Machine) -> dict[str, Any]:
-    """Return how a model would be set up; for one that is not here, what the catalogue says it needs."""
-    import msgspec
-
-    from freehold.app import pulling
-    from freehold.app.cli.output import size
-
-    found, memory = pulling.needs(config, model, machine)
-    if found is not None:
-        return {"name": model.name, "here": True, **msgspec.to_builtins(found)}
-    budget = config.engines.memory or machine.memory * 7 // 10
-    row: dict[str, Any] = {"name": model.name, "here": False, "fits": None, "bytes": memory or None}
-    # Weights alone are a lower bound: too much is too much, and what is less may yet be too much.
-    least = memory or model.bytes
-    if not least:
-        return row | {"why": "it is not here, and nobody has said what it takes"}
-    need = f"needs about {size(least)}" + (
-        f" with {model.memory_context} tokens of context" if memory else " for its weights"
-    )
-    if least > budget:
-        grant = "[engines] memory grants" if config.engines.memory else f"of this machine's {size(machine.memory)},"
-        granted = f"{grant} {size(budget)}" + ("" if config.engines.memory else " go to models")
-        return row | {"fits": False, "why": f"{need}; {granted}. Take a smaller model or quantisation"}
-    return row | {"fits": True if memory else None, "why": f"{need}, as the catalogue estimates; it is not here yet"}
 
 
 def _facts(model: Model) -> dict[str, Any]:
