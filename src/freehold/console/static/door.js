@@ -9,11 +9,12 @@ const SILENCE = 45_000; // ms: three heartbeats of the server
 const LONGEST = 15_000; // ms between two tries
 
 export class DoorError extends Error {
-  /** @param {string} message @param {number} status 0: no answer at all @param {string} code */
-  constructor(message, status, code) {
+  /** @param {string} message @param {number} status 0: no answer at all @param {string} code @param {string} [param] what it concerns */
+  constructor(message, status, code, param = "") {
     super(message);
     this.status = status;
     this.code = code;
+    this.param = param;
   }
 }
 
@@ -44,7 +45,7 @@ async function reach(path, options) {
 export async function refusal(response) {
   try {
     const { error } = await response.json();
-    return new DoorError(String(error.message), response.status, String(error.code ?? error.type ?? ""));
+    return new DoorError(String(error.message), response.status, String(error.code ?? error.type ?? ""), String(error.param ?? ""));
   } catch {
     // no error object of ours: a proxy's page, say
     const text = t("Something between this page and the server answered {status}. Ask whoever runs it.", { status: response.status });
