@@ -66,6 +66,14 @@ class Extracted(msgspec.Struct, frozen=True):
     tokens: int = 0
 
 
+class _Answer(msgspec.Struct, frozen=True):
+    """What the child says."""
+
+    pages: list[str] | None = None
+    total: int = 0
+    error: str = "crash"
+
+
 def estimate(text: str) -> int:
     """Return about how many tokens a text makes: rather too many than too few."""
     size = len(text)
@@ -98,10 +106,10 @@ class Extractor:
     async def _pdf(self, data: bytes, name: str) -> Extracted:
         async with self._turns:
             answer = await self._ask(data, name)
-        if not isinstance(answer.get("pages"), list):
-            raise _unread(name, str(answer.get("error")))
-        pages = [sound(str(page)).replace("\r\n", "\n").replace(PAGE, " ") for page in answer["pages"]]
-        total = int(str(answer["total"]))
+        if answer.pages is None:
+            raise _unread(name, answer.error)
+        pages = [sound(page).replace("\r\n", "\n").replace(PAGE, " ") for page in answer.pages]
+        total = answer.total
         bare = sum(not page.strip() for page in pages)
         text, note = PAGE.join(pages), ""
         if bare == len(pages):
@@ -112,7 +120,7 @@ class Extractor:
             note = f"read up to page {len(pages)} of {total}" + (f"; {note}" if note else "")
         return Extracted("application/pdf", text, total, note, estimate(text))
 
-    async def _ask(self, data: bytes, name: str) -> dict[str, object]:
+    async def _ask(self, data: bytes, name: str) -> _Answer:
         """Return the child's answer. It sees none of this process's environment, which may hold keys."""
         bounds = self._bounds
         given = (str(bounds.memory), str(bounds.seconds), str(bounds.characters))
@@ -136,8 +144,7 @@ class Extractor:
                 await child.wait()
         if child.returncode or not out:
             raise _unread(name, "slow" if child.returncode in (-24, -9) else "crash")
-        answer: dict[str, object] = msgspec.json.decode(out)
-        return answer
+        return msgspec.json.decode(out, type=_Answer)
 
 
 def _picture(data: bytes) -> Literal["image/png", "image/jpeg", "image/gif", "image/webp"] | None:

@@ -30,11 +30,13 @@ _IN_ONE = 200
 
 
 class LibrarySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes of one file and of all files of one member; what reading a PDF may take."""
+    """Bytes of one file and of all files of one member; what reading a PDF may take; the folder of temporary files,
+    None for the system's."""
 
     file_bytes: int = 20 * MIB
     member_bytes: int = 2048 * MIB
     pdf: Bounds = Bounds()
+    folder: str | None = None
 
 
 class File(msgspec.Struct, frozen=True):
@@ -60,8 +62,10 @@ class Named(msgspec.Struct, frozen=True):
     name: str = "file"
 
 
-def _file(row: Sequence[Any]) -> File:
-    return File(*row[:7], row[7] // 1_000_000)
+def read(row: Sequence[Any]) -> File:
+    """Return the file of a row of `id, name, media, bytes, tokens, pages, note, created_at`."""
+    id, name, media, size, tokens, pages, note, at = row
+    return File(id, name, media, size, tokens, pages, note, at // 1_000_000)
 
 
 def insert(member: str, id: str, name: str, data: bytes, found: Any, at: int) -> Step:
@@ -123,7 +127,7 @@ async def _lent(store: Store) -> set[str]:
 
 async def describe(store: Store, member: str, ids: Sequence[str]) -> list[File]:
     """Return those of the files that are there and readable, in the order of `ids`."""
-    return [_file(row) for row in (await readable(store, member, ids)).values()]
+    return [read(row) for row in (await readable(store, member, ids)).values()]
 
 
 async def own(store: Store, member: str, ids: Sequence[str], besides: Sequence[str] = ()) -> list[str]:
@@ -174,7 +178,7 @@ class Files:
 
     async def _all(self, request: Request[Member]) -> list[File]:
         sql = f"SELECT {_COLUMNS} FROM file WHERE member = ? ORDER BY created_at DESC, id DESC LIMIT 1000"
-        return [_file(row) for row in await self._store.fetch(sql, request.who.id)]
+        return [read(row) for row in await self._store.fetch(sql, request.who.id)]
 
     async def _bytes(self, request: Request[Member]) -> Raw:
         name, media, data = await self._one(request, "name, media, data")

@@ -99,7 +99,7 @@ def text_of(parts: str | list[Any]) -> str:
     except msgspec.MsgspecError:
         return ""
     said = {"text": "text", "file": "name"}
-    texts = [part.get(said.get(part.get("type"), ""), "") for part in found if isinstance(part, dict)]
+    texts = [part.get(said.get(str(part.get("type")), "")) for part in found if isinstance(part, dict)]
     return "\n".join(text for text in texts if isinstance(text, str) and text)
 
 

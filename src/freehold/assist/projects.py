@@ -1,0 +1,230 @@
+"""Projects and folders: where conversations lie, with instructions and files for all in them. Knows the tree of them;
+refuses to know how a conversation goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from freehold.assist import files, search, wording
+from freehold.assist.files import File
+from freehold.core.clock import now_ns
+from freehold.core.errors import BadRequest, NotFound
+from freehold.core.ids import new_id
+from freehold.store import Step, Store
+from freehold.wire.api import Endpoint, Request
+
+if TYPE_CHECKING:
+    from freehold.access.members import Member
+
+Kind = Literal["project", "folder"]
+INSTRUCTIONS = 20_000
+"""Characters of one's instructions."""
+_DEEPEST = 8
+_MOST = 1_000
+_COLUMNS = "id, name, parent, kind, instructions, files, created_at"
+
+
+class Project(msgspec.Struct, frozen=True):
+    """A project or folder. `created_at` is in milliseconds."""
+
+    id: str
+    name: str
+    parent: str | None
+    kind: Kind
+    instructions: str
+    files: list[File]
+    created_at: int
+
+
+class NewProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body that makes a project; `parent` is the one that it lies in."""
+
+    name: str
+    parent: str | None = None
+    kind: Kind = "project"
+    instructions: str = ""
+    files: list[str] = []
+
+
+class ProjectChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to change; what is left out stays."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    parent: str | msgspec.UnsetType | None = msgspec.UNSET
+    kind: Kind | msgspec.UnsetType = msgspec.UNSET
+    instructions: str | msgspec.UnsetType = msgspec.UNSET
+    files: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Deleting(msgspec.Struct, frozen=True):
+    """The query of a deletion: what becomes of the conversations in it."""
+
+    conversations: Literal["keep", "delete"] = "keep"
+
+
+async def all_of(store: Store, member: str) -> list[Project]:
+    """Return a member's projects and folders, by name."""
+    rows = await store.fetch(f"SELECT {_COLUMNS} FROM project WHERE member = ?", member)
+    listed = [msgspec.json.decode(row[5], type=list[str]) for row in rows]
+    wanted = list(dict.fromkeys(id for ids in listed for id in ids))
+    known: dict[str, File] = {}
+    for start in range(0, len(wanted), 100):
+        known |= {file.id: file for file in await files.describe(store, member, wanted[start : start + 100])}
+    made = [
+        _project(row, [known[id] for id in ids if id in known]) for row, ids in zip(rows, listed, strict=True)
+    ]
+    return sorted(made, key=lambda project: (project.name.casefold(), project.id))
+
+
+def _project(row: Sequence[Any], listed: list[File]) -> Project:
+    id, name, parent, kind, instructions, _, at = row
+    return Project(id, name, parent, kind, instructions, listed, at // 1_000_000)
+
+
+async def path(store: Store, member: str, project_id: str | None) -> list[tuple[str, str, list[str]]]:
+    """Return (id, instructions, ids of files) of a project and what it lies in, the outermost first. A circle, which
+    two changes at one moment can make, is gone through once."""
+    rows = await store.fetch("SELECT id, parent, instructions, files FROM project WHERE member = ?", member)
+    known = {row[0]: row for row in rows}
+    found: list[tuple[str, str, list[str]]] = []
+    seen: set[str] = set()
+    while project_id is not None and project_id in known and project_id not in seen:
+        seen.add(project_id)
+        id, project_id, instructions, listed = known[project_id]
+        found.append((id, instructions, msgspec.json.decode(listed, type=list[str])))
+    return found[::-1]
+
+
+async def instructions(store: Store, member: str, project_id: str | None) -> list[str]:
+    """Return the instructions that hold in a project, those of the outermost first; empty ones are left out."""
+    return [text for _, text, _ in await path(store, member, project_id) if text.strip()]
+
+
+async def files_of(store: Store, member: str, project_id: str | None) -> list[str]:
+    """Return the ids of the files of a project and of those that it lies in."""
+    return list(dict.fromkeys(id for _, _, ids in await path(store, member, project_id) for id in ids))
+
+
+class Projects:
+    """The endpoints."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def endpoints(self) -> list[Endpoint]:
+        all_, one, tag = "/api/projects", "/api/projects/{id}", "projects"
+        return [
+            Endpoint(method="GET", path=all_, run=self._all, answer=list[Project], tag=tag,
+                     summary="Your projects and folders"),
+            Endpoint(method="POST", path=all_, run=self._add, body=NewProject, answer=Project, status=201, tag=tag,
+                     summary="Make a project or folder"),
+            Endpoint(method="PATCH", path=one, run=self._change, body=ProjectChange, answer=Project, tag=tag,
+                     summary="Change a project or folder, or move it into another"),
+            Endpoint(method="DELETE", path=one, run=self._delete, query=Deleting, status=204, tag=tag,
+                     summary="Delete a project; what lies in it moves up, or its conversations are deleted"),
+        ]  # fmt: skip
+
+    async def _all(self, request: Request[Member]) -> list[Project]:
+        return await all_of(self._store, request.who.id)
+
+    async def _add(self, request: Request[Member]) -> Project:
+        member, body = request.who.id, request.body
+        ((count,),) = await self._store.fetch("SELECT COUNT(*) FROM project WHERE member = ?", member)
+        if count >= _MOST:
+            raise BadRequest(f"There are {count:,} projects.", code="too_many", hint="delete some first")
+        id, now = new_id("proj"), now_ns()
+        await self._check_parent(member, id, body.parent)
+        values = (
+            id, member, body.parent, wording.name(body.name), body.kind,
+            wording.text(body.instructions, INSTRUCTIONS, "instructions"),
+            msgspec.json.encode(await files.own(self._store, member, body.files)).decode(), now, now,
+        )  # fmt: skip
+        sql = """INSERT INTO project(id, member, parent, name, kind, instructions, files, created_at, updated_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        await self._store.write((sql, [values]))
+        return await self._one(member, id)
+
+    async def _change(self, request: Request[Member]) -> Project:
+        member, id, body = request.who.id, request.params["id"], request.body
+        await self._one(member, id)
+        new: dict[str, Any] = {}
+        if body.name is not msgspec.UNSET:
+            new["name"] = wording.name(body.name)
+        if body.kind is not msgspec.UNSET:
+            new["kind"] = body.kind
+        if body.instructions is not msgspec.UNSET:
+            new["instructions"] = wording.text(body.instructions, INSTRUCTIONS, "instructions")
+        if body.files is not msgspec.UNSET:
+            new["files"] = msgspec.json.encode(await files.own(self._store, member, body.files)).decode()
+        if body.parent is not msgspec.UNSET:
+            await self._check_parent(member, id, body.parent)
+            new["parent"] = body.parent
+        await self._store.write(change("project", new, id, member))
+        return await self._one(member, id)
+
+    async def _delete(self, request: Request[Member]) -> None:
+        member, id = request.who.id, request.params["id"]
+        ((parent,),) = await self._row(member, id, "parent")
+        inside = "SELECT id FROM conversation WHERE project = ? AND member = ?"
+        steps: list[Step] = [("UPDATE project SET parent = ? WHERE parent = ? AND member = ?", [(parent, id, member)])]
+        if request.query.conversations == "delete":
+            for (conversation,) in await self._store.fetch(inside, id, member):
+                steps += gone(conversation)
+        steps += [
+            ("UPDATE conversation SET project = NULL WHERE project = ? AND member = ?", [(id, member)]),
+            ("DELETE FROM project WHERE id = ? AND member = ?", [(id, member)]),
+        ]
+        await self._store.write(*steps)
+
+    async def _check_parent(self, member: str, id: str, parent: str | None) -> None:
+        if parent is None:
+            return
+        above = [each for each, _, _ in await path(self._store, member, parent)]
+        if not above:
+            raise NotFound(f"There is no project {parent[:64]!r}.", param="parent", hint="choose one of yours")
+        if id in above:
+            raise BadRequest("A project cannot lie in itself.", param="parent", hint="move the inner one out first")
+        if len(above) >= _DEEPEST:
+            raise BadRequest(f"Projects lie at most {_DEEPEST} deep.", param="parent", hint="choose a higher one")
+
+    async def _row(self, member: str, id: str, columns: str) -> list[Any]:
+        rows = await self._store.fetch(f"SELECT {columns} FROM project WHERE id = ? AND member = ?", id, member)
+        if not rows:
+            raise NotFound(f"There is no project {id[:64]!r}.", hint="GET /api/projects lists yours")
+        return rows
+
+    async def _one(self, member: str, id: str) -> Project:
+        (row,) = await self._row(member, id, _COLUMNS)
+        listed = await files.describe(self._store, member, msgspec.json.decode(row[5], type=list[str]))
+        return _project(row, listed)
+
+
+def gone(conversation: str) -> list[Step]:
+    """Return the steps that delete a conversation and all that was made of it: messages, words in the index, runs,
+    shared copies, what it taught."""
+    each: Sequence[Sequence[str]] = [(conversation,)]
+    return [
+        search.forget(conversation),
+        ("DELETE FROM run WHERE conversation = ?", each),
+        ("DELETE FROM message WHERE conversation = ?", each),
+        ("DELETE FROM share WHERE conversation = ?", each),
+        ("DELETE FROM memory WHERE conversation = ? AND state = 'proposed'", each),
+        ("UPDATE memory SET conversation = NULL, message = NULL WHERE conversation = ?", each),
+        ("DELETE FROM conversation WHERE id = ?", each),
+    ]
+
+
+def change(table: str, new: dict[str, Any], id: str, member: str | None) -> Step:
+    """Return the step that sets columns of one row, and when it was changed."""
+    names = [*new, "updated_at"]
+    sql = f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?"
+    values = [*new.values(), now_ns(), id]
+    return (sql, [values]) if member is None else (sql + " AND member = ?", [[*values, member]])
+
+
+def unset(value: Any) -> bool:
+    """Return whether a field of a change was left out."""
+    return value is msgspec.UNSET
