@@ -7,11 +7,13 @@ What is large goes to a temporary file piece by piece and leaves from there, nev
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import unicodedata
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +26,8 @@ from freehold.assist.shapes import conversation as read_conversation
 from freehold.assist.shapes import message as read_message
 from freehold.assist.wording import file_name
 from freehold.core.clock import now_ns
-from freehold.core.errors import NotFound
+from freehold.core.errors import BadRequest, NotFound
+from freehold.core.ids import new_id
 from freehold.store import Store
 
 if TYPE_CHECKING:
@@ -133,6 +136,25 @@ async def write_zip(store: Store, who: Member, out: IO[bytes], only: str | None 
         whole = head | manifest | {"files": [file for file in kept if file is not None], "conversations": listed}
         await _put(archive, "manifest.json", msgspec.json.format(msgspec.json.encode(whole)), now_ns() // 1_000_000)
     return len(listed)
+
+
+async def save(store: Store, who: Member, target: Path) -> int:
+    """Write everything of a member to a file whose name ends in .zip or .json; return how many conversations. The file
+    is there once it is whole, for its owner alone. Raises BadRequest when it cannot be written."""
+    write = write_json if target.suffix == ".json" else write_zip
+    part = target.with_name(f".{target.name}.{new_id('part')}")
+    try:
+        with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb+") as out:
+            count = await write(store, who, out)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(target)
+    except OSError as e:
+        hint = "name a folder that exists and is writable, on a disk with space"
+        raise BadRequest(f"{target} cannot be written: {e.strerror}.", code="export_target", hint=hint) from e
+    finally:
+        part.unlink(missing_ok=True)
+    return count
 
 
 async def _put_file(store: Store, who: Member, archive: zipfile.ZipFile, id: str) -> dict[str, Any] | None:
