@@ -74,7 +74,9 @@ def licences(folder: Path) -> None:
         if not place or about.get("dev") or about.get("devOptional"):
             continue
         found = sorted(p for p in (ROOT / "web" / place).glob("LICEN[CS]E*") if p.is_file())
-        head = f"{place.removeprefix('node_modules/')} {about['version']}: {about.get('license', 'see its package')}\n\n"
+        head = (
+            f"{place.removeprefix('node_modules/')} {about['version']}: {about.get('license', 'see its package')}\n\n"
+        )
         text = "\n".join(p.read_text("utf-8", errors="replace") for p in found)
         name = place.removeprefix("node_modules/").replace("/node_modules/", "--").replace("/", "-")
         (folder / f"{name}.txt").write_text(head + text, "utf-8")
