@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 target=src/freehold/console/static/vendor
-wanted=$(cat web/package-lock.json scripts/vendor.py | cksum)
+wanted=$(cat web/package-lock.json scripts/vendor.py web/types/*.mts web/types/*/*.mts | cksum)
 [ "$(cat $target/.stamp 2>/dev/null)" = "$wanted" ] && exit 0
 
 stop() {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "web" / "node_modules"
+TYPES = ROOT / "web" / "types"  # what is used of each package, for tsc; no browser asks for them
 TARGET = ROOT / "src" / "freehold" / "console" / "static" / "vendor"
 
 MODULES = {
@@ -98,6 +99,8 @@ def lay(folder: Path) -> None:
         raise OtherLayout(f"{FONTS} holds no WOFF2")
     for font in fonts:
         shutil.copyfile(font, folder / "katex" / "fonts" / font.name)
+    for types in TYPES.rglob("*.d.mts"):
+        shutil.copyfile(types, folder / types.relative_to(TYPES))
     licences(folder / "licences")
 
 
