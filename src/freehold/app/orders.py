@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -35,6 +36,7 @@ class Orders:
         self.jobs = Jobs()
         self._table: dict[str, Order] = {
             "looks": supervisor.looks,
+            "endpoints": self._endpoints,
             "settings": self._settings,
             "diff": self._diff,
             "reload": self._reload,
@@ -64,6 +66,19 @@ class Orders:
             raise BadRequest(f"The order {name} was given wrongly: {e}.", hint="name what it takes") from e
 
     # -- configuration -----------------------------------------------------------------------------------------------
+
+    async def _endpoints(self) -> dict[str, str]:
+        """The host that each deployment is at, by name; "" for what runs here. No path, for some hold secrets."""
+        from freehold.providers import vendor
+
+        found: dict[str, str] = {}
+        for name, deployment in self._supervisor.config.deployments.items():
+            url = deployment.endpoint or ""
+            if "/" not in url:
+                known = vendor(url or deployment.kind)
+                url = known.base_url if known is not None else ""
+            found[name] = "unix" if url.startswith("unix:") else urlsplit(url).hostname or ""
+        return found
 
     async def _settings(self) -> dict[str, Any]:
         supervisor = self._supervisor

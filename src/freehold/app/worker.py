@@ -41,7 +41,7 @@ class Desk:
         samples: list[Sample] = await self._channel.ask("samples")
         return render(samples)
 
-    async def order(self, name: str, **about: Any) -> Any:
+    async def order(self, name: str, /, **about: Any) -> Any:
         return await self._channel.ask("order", name, about)
 
     async def ready(self, model: str) -> Origin:

@@ -1,0 +1,57 @@
+"""What every endpoint of the console works with: the pipeline, the store, the processes around, and the record of what
+an administrator did. Refuses to know HTTP and any endpoint."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from freehold import access
+from freehold.access import SharedMeter, Standing, StoreMeter
+from freehold.access.limits import Limit
+from freehold.access.members import Member
+from freehold.console.audit import note
+from freehold.pipeline import Pipeline
+from freehold.store import Store
+
+
+class Control(Protocol):
+    """What the console asks of the processes around it."""
+
+    async def state(self) -> dict[str, Any]:
+        """The state of workers and engines, as `freehold status` shows it."""
+
+    async def order(self, name: str, /, **about: Any) -> Any:
+        """Have the owner of engines and configuration do something: app/orders.py has the table. Raises what it
+        raises."""
+
+
+class Office(msgspec.Struct, frozen=True):
+    """Handed to every group of endpoints."""
+
+    pipeline: Pipeline
+    store: Store
+    control: Control
+
+    async def note(self, who: Member, act: str, **about: Any) -> None:
+        """Put what an administrator did on the ledger; returns when it is durable. Raises StoreError."""
+        await note(self.pipeline.ledger, act, who, **about)
+
+    async def names(self) -> dict[str, str]:
+        """Return what keys and teams are called, by id; a member's key by who that is."""
+        keys = {key.id: key.name for key in await access.list_keys(self.store)}
+        keys |= {key: display or name for key, (_, name, display) in (await self.people()).items()}
+        return keys | {team.id: team.name for team in await access.list_teams(self.store)}
+
+    async def people(self) -> dict[str, tuple[str, str, str]]:
+        """Return (id, name, display) of each member, by the id of its key."""
+        rows = await self.store.fetch("SELECT key, id, name, display FROM member")
+        return {key: (id, name, display) for key, id, name, display in rows}
+
+    async def standing(self, limit: Limit) -> Standing | None:
+        """Return how far a limit is used now; None where nothing counts."""
+        meter = self.pipeline.meter
+        if isinstance(meter, SharedMeter):
+            return meter.usage(limit)
+        return await meter.usage(limit) if isinstance(meter, StoreMeter) else None
