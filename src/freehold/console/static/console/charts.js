@@ -15,7 +15,13 @@ import { clock, share } from "./format.js";
  */
 
 const EDGE = { top: 10, bottom: 24, start: 8 };
-const PATTERNS = 6;
+const TONES = 6;
+const DASHES = ["", "6 4", "2 3", "10 3 2 3", "1 4", "12 4"];
+/** @type {Record<string, string>} */
+const HATCHES = {
+  1: "M0 4H8", 2: "M-2 8 8 -2M0 10 10 0", 3: "M4 0V8", 4: "M0 4H8M4 0V8", 5: "M-2 0 8 10M0 -2 10 8", 6: "M2 2h.1M6 6h.1",
+  bad: "M-2 0 8 10M0 -2 10 8M-2 8 8 -2M0 10 10 0",
+};
 let made = 0;
 
 /**
@@ -65,28 +71,28 @@ function useWidth(first) {
 }
 
 /** @param {Series["tone"]} tone @param {number} index */
-const toneOf = (tone, index) => tone ?? (index % PATTERNS) + 1;
+const toneOf = (tone, index) => tone ?? (index % TONES) + 1;
 
-/** Fills that differ in more than their colour. @param {{ id: string }} props */
-function Patterns({ id }) {
-  const lines = ["", "M-2 8 8 -2M0 10 10 0", "", "M0 4H8", "M-2 0 8 10M0 -2 10 8", "M0 4H8M4 0V8"];
-  return html`<defs>
-    ${[1, 2, 3, 4, 5, 6, "bad", "rest"].map((tone, index) => html`<pattern key=${tone} id="${id}-${tone}" class="tone-${tone}"
-      width="8" height="8" patternUnits="userSpaceOnUse">
-      <rect class="fill" width="8" height="8" />
-      ${tone === 3 && html`<g class="dots"><circle cx="2" cy="2" r="1.1" /><circle cx="6" cy="6" r="1.1" /></g>`}
-      ${lines[index] && html`<path class="hatch" d=${lines[index]} />`}
-      ${tone === "bad" && html`<path class="hatch" d="M-2 0 8 10M0 -2 10 8M-2 8 8 -2M0 10 10 0" />`}
-    </pattern>`)}
-  </defs>`;
+/** Fills that differ in more than their colour. @param {{ id: string, tones: Series["tone"][] }} props */
+function Patterns({ id, tones }) {
+  return html`<defs>${tones.map((tone) => html`<pattern key=${tone} id="${id}-${tone}" class="tone-${tone}"
+    width="8" height="8" patternUnits="userSpaceOnUse"><rect class="fill" width="8" height="8" />
+    <path class="hatch" d=${HATCHES[String(tone)] ?? ""} /></pattern>`)}</defs>`;
 }
 
-/** The piece of a series' colour and pattern that stands beside its name. @param {{ tone: Series["tone"] }} props */
-export function Swatch({ tone }) {
+/**
+ * The piece of a series' look that stands beside its name: a dash of its line, or its fill.
+ * @param {{ tone: Series["tone"], index: number, line?: boolean }} props
+ */
+export function Swatch({ tone, index, line = false }) {
   const [id] = useState(() => `w${(made += 1)}`);
-  return html`<svg class="swatch" width="12" height="12" aria-hidden="true"><${Patterns} id=${id} />
-    <rect width="12" height="12" rx="3" fill="url(#${id}-${tone})" /></svg>`;
+  if (line) return html`<svg class="swatch tone-${tone}" width="22" height="12" aria-hidden="true"><path class="line" d="M1 6H21" stroke-dasharray=${DASHES[index % DASHES.length]} /></svg>`;
+  return html`<svg class="swatch tone-${tone}" width="12" height="12" aria-hidden="true"><${Patterns} id=${id} tones=${[tone]} />
+    <rect width="12" height="12" rx="3" fill=${fill(id, tone, index)} /></svg>`;
 }
+
+/** The first series is plain, those upon it have patterns. @param {string} id @param {Series["tone"]} tone @param {number} index */
+const fill = (id, tone, index) => (index ? `url(#${id}-${tone})` : "currentColor");
 
 /**
  * Values over time: stacked `bars`, or `lines` (the first may be filled).
@@ -124,9 +130,9 @@ export function Timeline({ label, times, series, format, axis = format, kind = "
   };
   return html`<div class="chart" ref=${ref} dir="ltr">
     <svg width=${width} height=${height} viewBox="0 0 ${width} ${height}" aria-hidden="true" focusable="false">
-      <${Patterns} id=${id} />
+      <${Patterns} id=${id} tones=${series.map((one, n) => toneOf(one.tone, n))} />
       ${levels.map((level, n) => html`<g key=${n}>
-        <line class=${n ? "grid" : "floor"} x1=${start} x2=${width - 10} y1=${y(level)} y2=${y(level)} />
+        <line class=${n ? "level" : "floor"} x1=${start} x2=${width - 10} y1=${y(level)} y2=${y(level)} />
         <text class="tick" x=${start - 6} y=${y(level) + 4} text-anchor="end">${names[n]}</text></g>`)}
       ${marks.map((ms) => html`<text key=${ms} class="tick" x=${place(ms)} y=${height - 6} text-anchor="middle">
         ${apart >= 86_400_000 || new Date(ms).getHours() + new Date(ms).getMinutes() === 0 ? words.day(ms) : words.tick(ms)}</text>`)}
@@ -142,7 +148,7 @@ export function Timeline({ label, times, series, format, axis = format, kind = "
     ${shown !== null && html`<${Tip} left=${x(shown)} width=${width}>
       <strong>${words.point(times[shown] ?? 0)}</strong>
       <ul>${[...series.entries()].reverse().map(([n, one]) => html`<li key=${one.name}>
-        <${Swatch} tone=${toneOf(one.tone, n)} /><span>${one.name}</span><b>${(one.format ?? format)(one.values[shown])}</b></li>`)}</ul>
+        <${Swatch} tone=${toneOf(one.tone, n)} index=${n} line=${kind === "lines"} /><span>${one.name}</span><b>${(one.format ?? format)(one.values[shown])}</b></li>`)}</ul>
     <//>`}
     <${Values} label=${label} times=${times} series=${series} format=${format} words=${words} open=${table} />
   </div>`;
@@ -187,8 +193,8 @@ function bars({ id, series, count, x, y, slot, floor, shown }) {
       below += value;
       // What is small and not nothing is a pixel high: a failure among a thousand calls is still seen.
       const high = Math.max(one.tone === "bad" ? 2 : 0.5, from - to);
-      drawn.push(html`<rect key="${n}-${index}" class=${shown === null || shown === n ? "bar" : "bar dim"} x=${x(n) - thick / 2}
-        y=${Math.min(from, floor) - high} width=${thick} height=${high} fill="url(#${id}-${toneOf(one.tone, index)})" />`);
+      drawn.push(html`<rect key="${n}-${index}" class="tone-${toneOf(one.tone, index)} ${shown === null || shown === n ? "" : "dim"}" x=${x(n) - thick / 2}
+        y=${Math.min(from, floor) - high} width=${thick} height=${high} fill=${fill(id, toneOf(one.tone, index), index)} />`);
     }
   }
   return drawn;
@@ -196,7 +202,6 @@ function bars({ id, series, count, x, y, slot, floor, shown }) {
 
 /** @param {any} props */
 function lines({ series, x, y, floor, band }) {
-  const dashes = ["", "6 4", "2 3", "10 3 2 3", "1 4", "12 4"];
   const points = (/** @type {Series} */ one) => {
     /** @type {[number, number][][]} */
     const runs = [[]];
@@ -215,7 +220,7 @@ function lines({ series, x, y, floor, band }) {
         if (run.length === 1 && first) return html`<circle key=${k} class="dot" r="2.5" cx=${first[0]} cy=${first[1]} />`;
         return html`<g key=${k}>
           ${band && n === 0 && first && end && html`<path class="area" d="${path(run)}L${end[0]} ${floor}L${first[0]} ${floor}Z" />`}
-          <path class="line" d=${path(run)} stroke-dasharray=${dashes[n % dashes.length]} /></g>`;
+          <path class="line" d=${path(run)} stroke-dasharray=${DASHES[n % DASHES.length]} /></g>`;
       })}
     </g>`;
   });
@@ -226,19 +231,19 @@ function Values({ label, times, series, format, words, open }) {
   return html`<div class=${open ? "values" : "visually-hidden"}><table class=${open ? "table" : ""}>
     <caption class="visually-hidden">${label}</caption>
     <thead><tr><th scope="col">${t("Time")}</th>
-      ${series.map((/** @type {Series} */ one) => html`<th key=${one.name} scope="col" class="number">${one.name}</th>`)}</tr></thead>
+      ${series.map((/** @type {Series} */ one) => html`<th key=${one.name} scope="col" class="numeric">${one.name}</th>`)}</tr></thead>
     <tbody>${times.map((/** @type {number} */ ms, /** @type {number} */ n) => html`<tr key=${ms}><th scope="row">${words.point(ms)}</th>
-      ${series.map((/** @type {Series} */ one) => html`<td key=${one.name} class="number">${(one.format ?? format)(one.values[n])}</td>`)}</tr>`)}</tbody>
+      ${series.map((/** @type {Series} */ one) => html`<td key=${one.name} class="numeric">${(one.format ?? format)(one.values[n])}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
 /**
  * Names with the series' colours, for charts of several series; the last value stands beside each.
- * @param {{ series: Series[], totals?: string[] }} props
+ * @param {{ series: Series[], totals?: string[], lines?: boolean }} props
  */
-export function Key({ series, totals = [] }) {
+export function Key({ series, totals = [], lines = false }) {
   return html`<ul class="legend">${series.map((one, n) => html`<li key=${one.name}>
-    <${Swatch} tone=${toneOf(one.tone, n)} />${one.name}${totals[n] && html` <b>${totals[n]}</b>`}</li>`)}</ul>`;
+    <${Swatch} tone=${toneOf(one.tone, n)} index=${n} line=${lines} />${one.name}${totals[n] && html` <b>${totals[n]}</b>`}</li>`)}</ul>`;
 }
 
 /**
@@ -247,15 +252,15 @@ export function Key({ series, totals = [] }) {
  */
 export function Shares({ label, what, parts, format }) {
   const whole = parts.reduce((sum, part) => sum + part.value, 0);
-  return html`<table class="shares">
+  return html`<table class="shares" role="table">
     <caption class="visually-hidden">${label}</caption>
-    <thead class="visually-hidden"><tr><th scope="col">${label}</th><th scope="col">${t("Share")}</th><th scope="col">${what}</th></tr></thead>
-    <tbody>${parts.map((part, n) => html`<tr key=${part.name}>
-      <th scope="row">${part.href ? html`<a href=${part.href}>${part.name}</a>` : part.name}
-        ${part.note && html`<small>${part.note}</small>`}</th>
-      <td class="of"><${Bar} value=${whole ? part.value / whole : 0} tone=${toneOf(part.tone, n)} />
-        <span>${share(whole ? part.value / whole : 0)}</span></td>
-      <td class="number">${format(part.value)}</td></tr>`)}</tbody>
+    <thead class="visually-hidden" role="rowgroup"><tr role="row"><th scope="col" role="columnheader">${label}</th>
+      <th scope="col" role="columnheader">${what}</th><th scope="col" role="columnheader">${t("Share")}</th></tr></thead>
+    <tbody role="rowgroup">${parts.map((part, n) => html`<tr key=${part.name} role="row">
+      <th scope="row" role="rowheader">${part.href ? html`<a href=${part.href}>${part.name}</a>` : part.name}
+        ${part.note && html` <small>${part.note}</small>`}</th>
+      <td role="cell" class="numeric faint">${format(part.value)}</td>
+      <td role="cell" class="numeric of"><span>${share(whole ? part.value / whole : 0)}</span><${Bar} value=${whole ? part.value / whole : 0} tone=${toneOf(part.tone, n)} /></td></tr>`)}</tbody>
   </table>`;
 }
 
@@ -275,7 +280,7 @@ export function Limit({ label, used, amount, text }) {
   const part = amount > 0 ? used / amount : 1;
   const state = part >= 1 ? "full" : part >= 0.8 ? "near" : "calm";
   return html`<div class="limit ${state}">
-    <div class="limit-words"><span>${label}</span><span class="number">${text}</span></div>
+    <div class="limit-words"><span>${label}</span><span class="numeric">${text}</span></div>
     <div role="meter" aria-label=${label} aria-valuemin="0" aria-valuemax=${amount} aria-valuenow=${Math.min(used, amount)}
       aria-valuetext=${text}><svg class="stripe" width="100%" height="8" aria-hidden="true">
         <rect class="rail" width="100%" height="8" rx="4" />
@@ -300,15 +305,15 @@ export function Spark({ values, tone = 1 }) {
 
 /**
  * A chart with its name, a sentence on it, and the way to its table.
- * @param {{ title: string, note?: string, children: (table: boolean) => any, tools?: any, empty?: any }} props
+ * @param {{ title: string, note?: any, children: (table: boolean) => any, tools?: any, empty?: any }} props
  */
 export function Figure({ title, note, children, tools, empty }) {
   const [table, setTable] = useState(false);
   useEffect(() => setTable(false), [title]);
   return html`<figure class="figure card">
-    <figcaption><h2>${title}</h2>${note && html`<p>${note}</p>`}
-      <div class="figure-tools">${tools}${!empty && html`<button type="button" class="button quiet small" aria-pressed=${table}
-        onClick=${() => setTable(!table)}>${table ? t("Hide values") : t("Values")}</button>`}</div></figcaption>
+    <figcaption><h2>${title}</h2><div class="figure-tools">${tools}${!empty && html`<button type="button" class="button quiet small" aria-pressed=${table}
+        onClick=${() => setTable(!table)}>${table ? t("Hide values") : t("Values")}</button>`}</div>
+      <div class="figure-note">${note}</div></figcaption>
     ${empty ?? children(table)}
   </figure>`;
 }

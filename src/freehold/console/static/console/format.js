@@ -1,6 +1,6 @@
 // How the console writes values: counts, money, shares, moments. Knows that a value may be missing; refuses to know what it means.
 
-import { ago as since, date, duration, money, number, size as bytes, t } from "../i18n.js";
+import { ago as since, date, number, size as bytes, t } from "../i18n.js";
 
 /** @typedef {number | null | undefined} Value */
 /** @typedef {{ currency: string, amount: string }} Money */
@@ -29,25 +29,41 @@ export function change(now, before) {
   return number(now / before - 1, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" });
 }
 
-/** @param {Money | null | undefined} value */
-export const cash = (value) => (value ? money(value.amount, value.currency) : NONE);
+/** Money as a person says it: cents from a tenth of a unit up, two significant digits below. @param {Money | null | undefined} value */
+export function cash(value) {
+  if (!value) return NONE;
+  const size = Math.abs(Number(value.amount));
+  const digits = size === 0 || size >= 0.1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 };
+  return currency(value, digits);
+}
+
+/** @param {Money} value @param {Intl.NumberFormatOptions} digits */
+function currency(value, digits) {
+  try {
+    return number(Number(value.amount), { style: "currency", currency: value.currency, currencyDisplay: "narrowSymbol", ...digits });
+  } catch {
+    return `${number(Number(value.amount), digits)} ${value.currency}`; // no currency that the browser knows
+  }
+}
 
 /** Money that may be in several currencies, the first one being what counts most. @param {Money[]} values */
 export const purse = (values) => (values.length ? values.map(cash).join(" + ") : NONE);
 
 /** Money to the last digit that is known. @param {Money | null | undefined} value */
-export const precise = (value) =>
-  value ? number(Number(value.amount), { style: "currency", currency: value.currency, maximumFractionDigits: 9 }) : NONE;
+export const precise = (value) => (value ? currency(value, { minimumFractionDigits: 2, maximumFractionDigits: 9 }) : NONE);
 
 /** What a list of amounts holds in one currency. @param {Money[]} values @param {string} currency */
 export const amount = (values, currency) => Number(values.find((value) => value.currency === currency)?.amount ?? 0);
 
-/** A span of time. @param {Value} ms */
+/** A span of time: 380ms, 2.4s, 3m. @param {Value} ms */
 export function span(ms) {
   if (ms == null) return NONE;
-  const unit = (/** @type {number} */ value, /** @type {string} */ name) => number(value, { style: "unit", unit: name, maximumFractionDigits: 0 });
-  if (ms >= 172_800_000) return unit(ms / 86_400_000, "day");
-  return ms >= 7_200_000 ? unit(ms / 3_600_000, "hour") : duration(ms);
+  const unit = (/** @type {number} */ value, /** @type {string} */ name, digits = 0) =>
+    number(value, { style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: digits });
+  if (ms < 995) return unit(ms, "millisecond");
+  if (ms < 120_000) return unit(ms / 1000, "second", ms < 9950 ? 1 : 0);
+  if (ms < 7_200_000) return unit(ms / 60_000, "minute");
+  return ms < 172_800_000 ? unit(ms / 3_600_000, "hour") : unit(ms / 86_400_000, "day");
 }
 
 /** @param {Value} value */

@@ -5,7 +5,7 @@ import { refresh } from "../door.js";
 import { setLocale, t } from "../i18n.js";
 import { useEffect, useRef, useState } from "./hooks.js";
 import { Icon } from "./icons.js";
-import { follow, me, signIn, useAddress } from "./place.js";
+import { follow, me, role, signIn, useAddress } from "./place.js";
 import { Empty, Trouble } from "./parts.js";
 
 /**
@@ -20,7 +20,7 @@ const GROUPS = [
     { id: "audit", label: () => t("Audit"), load: () => import("./audit.js") },
   ]],
   [() => t("Models"), [
-    { id: "deployments", label: () => t("Deployments and routes"), load: () => import("./deployments.js") },
+    { id: "deployments", label: () => t("Deployments"), load: () => import("./deployments.js") },
     { id: "models", label: () => t("Own models"), load: () => import("./models.js") },
   ]],
   [() => t("Access"), [
@@ -41,11 +41,6 @@ function Side({ open, current, onDone }) {
     <section class="side-end"><a href="/"><${Icon} name="chat" />${t("Back to chat")}</a>
       <p class="faint small">${me.member?.display || me.member?.name}<br />${role(me.member?.role ?? "")}${me.version && ` · Freehold ${me.version}`}</p></section>
   </nav>`;
-}
-
-/** What a role is called. @param {string} name */
-export function role(name) {
-  return { owner: t("Owner"), admin: t("Administrator"), auditor: t("Auditor"), member: t("Member") }[name] ?? name;
 }
 
 function Console() {

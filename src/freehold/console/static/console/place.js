@@ -2,6 +2,7 @@
 
 import { useEffect, useReducer, useRef, useState } from "../vendor/preact.mjs";
 import { call } from "../door.js";
+import { t } from "../i18n.js";
 
 /**
  * @typedef {{ status: number, code: string, message: string, param?: string | null }} Problem
@@ -70,6 +71,11 @@ export function follow(event) {
   if (link.pathname !== "/console" && !link.pathname.startsWith("/console/")) return;
   event.preventDefault();
   go(link.pathname + link.search);
+}
+
+/** What a role is called. @param {string} name */
+export function role(name) {
+  return { owner: t("Owner"), admin: t("Administrator"), auditor: t("Auditor"), member: t("Member") }[name] ?? name;
 }
 
 /** Where one signs in and comes back from. */
