@@ -108,7 +108,7 @@ def terms(question: str) -> list[Term]:
     pieces = [(match[1], match[2]) for match in _PIECE.finditer(question[:2000])]
     found: list[Term] = []
     for number, (phrase, word) in enumerate(pieces):
-        cut = words(phrase or word)
+        cut = words(phrase or word or "")
         if cut:
             found.append((tuple(cut), bool(word) and number == len(pieces) - 1))
     return found[-_TERMS:]
