@@ -184,6 +184,7 @@ MIGRATIONS += (
                 n BIGINT NOT NULL DEFAULT 0, cut INTEGER NOT NULL DEFAULT 0, origin TEXT NOT NULL DEFAULT '',
                 source_id TEXT, wanted TEXT, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
             "CREATE INDEX message_conversation ON message(conversation, created_at)",
+            "CREATE INDEX message_queued ON message(conversation, created_at) WHERE state = 'queued'",
             # An answer that is being made: by which process, whether that still lives, and what it was told.
             """CREATE TABLE run(
                 message TEXT PRIMARY KEY, conversation TEXT NOT NULL, member TEXT NOT NULL, holder TEXT NOT NULL,
