@@ -26,6 +26,8 @@ IMAGE_TOKENS = 2_000
 _MIB = 1 << 20
 _START = re.compile(r"\s*[\[{]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufff0-\uffff]")
+_SIGNS = "€‚„…†‡‰‹›‘’“”•–—™«»°§¿¡·"
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 _TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _FOREIGN = (
@@ -178,7 +180,7 @@ def _decoded(data: bytes) -> tuple[str, str] | None:
             except UnicodeDecodeError:
                 return None
     if b"\0" in data:
-        return _wide(data)
+        return None if any(data.startswith(magic) for magic, _ in _FOREIGN) else _wide(data)
     try:
         text, note = data.decode("utf-8-sig"), ""
     except UnicodeDecodeError:
@@ -190,7 +192,9 @@ def _decoded(data: bytes) -> tuple[str, str] | None:
         except UnicodeDecodeError:
             text, note = data.decode("latin-1"), "read as Latin-1: it is no UTF-8"
         sample = text[:65_536]
-        if sum(sign.isalnum() or sign.isspace() or sign.isascii() for sign in sample) < len(sample) * 0.95:
+        if sum(sign.isalnum() or sign.isspace() or sign.isascii() or sign in _SIGNS for sign in sample) * 20 < 19 * len(
+            sample
+        ):
             return None
     strange = len(_CONTROL.findall(text)) - text.count("\f") - text.count("\x1b")
     return None if strange * 200 > len(text) else (text, note)
@@ -206,7 +210,7 @@ def _wide(data: bytes) -> tuple[str, str] | None:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         return None
-    return None if _CONTROL.search(text) else (text, "read as UTF-16 without a mark")
+    return None if _STRANGE.search(text) else (text, "read as UTF-16 without a mark")
 
 
 def _kind(text: str, ending: str) -> str:
