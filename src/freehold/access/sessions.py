@@ -6,7 +6,7 @@ A `browser` session travels in a cookie and lives as long as it is used; a `toke
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -131,16 +131,26 @@ class Sessions:
             rows = await self._store.fetch(f"{sql} AND member = ? ORDER BY seen_at DESC, id", now_ns(), member)
         return [Session(*row) for row in rows]
 
-    async def revoke(self, id: str, *, member: str | None = None) -> Session:
-        """End a session, of `member` alone when that is given. NotFound when none in force has that id."""
-        rows: list[tuple[Any, ...]] = await self._store.fetch(
-            f"SELECT {_COLUMNS} FROM session WHERE id = ? AND revoked_at IS NULL", id
-        )
-        if not rows or (member is not None and rows[0][1] != member):
-            raise NotFound("There is no such session.", hint="it may have ended already")
+    async def one(self, id: str) -> Session:
+        """Return the session of that id. NotFound when none in force has it."""
+        sql = f"SELECT {_COLUMNS} FROM session WHERE id = ? AND revoked_at IS NULL AND expires_at > ?"
+        rows = await self._store.fetch(sql, id, now_ns())
+        if not rows:
+            raise _unknown()
+        return Session(*rows[0])
+
+    async def revoke(self, id: str, *, member: str) -> Session:
+        """End a session of `member` (an id). NotFound when none in force of that member has that id."""
+        found = await self.one(id)
+        if found.member != member:
+            raise _unknown()
+        await self.revoke_one(id)
+        return found
+
+    async def revoke_one(self, id: str) -> None:
+        """End a session that is known to be there."""
         await self._store.write(("UPDATE session SET revoked_at = ? WHERE id = ?", [(now_ns(), id)]))
         self.forget()
-        return Session(*rows[0])
 
     async def revoke_all(self, member: str, *, but: str | None = None) -> int:
         """End all sessions of a member (an id), except the one of the id `but`; return how many ended."""
@@ -163,6 +173,10 @@ class Sessions:
         await self._store.write(
             ("DELETE FROM session WHERE expires_at < ? OR revoked_at < ?", [(before, before)]), durable=False
         )
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such session.", hint="it may have ended already")
 
 
 def _prefixed(table: str, columns: str) -> str:
