@@ -1,160 +1,320 @@
-// The page: a key, a model, a conversation. Keeps the key for this tab alone; keeps no conversation.
+// The page itself: who is here, which address, the layout, the keys. Knows the rooms of the page; each room knows its own things.
 
-import { h, render } from "./vendor/preact.mjs";
-import { useEffect, useRef, useState } from "./vendor/hooks.mjs";
-import htm from "./vendor/htm.mjs";
-import { chat, models } from "./door.js";
+import { html, render, useEffect, useState } from "./vendor/preact.mjs";
+import { call, expired, refresh, session } from "./door.js";
+import { setLocale, t } from "./i18n.js";
+import { assistant, change, recall, remember, running, state, useStore } from "./store.js";
+import { icon, IconButton, Menu, openDialog, style, toast } from "./ui.js";
+import { Composer, composer, watchDrops } from "./composer.js";
+import { conversationItems, Side } from "./side.js";
 
-const html = htm.bind(h);
-const KEY = "freehold.key";
-const OWN_BOUND = 1024; // tokens: small models of one's own do not always find an end
+const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+const narrow = matchMedia("(max-width: 52rem)");
 
-function App() {
-  const [key, setKey] = useState(sessionStorage.getItem(KEY) ?? "");
-  const [listed, setListed] = useState(null);
-  const [problem, setProblem] = useState("");
+// ---- addresses
 
-  async function enter(candidate) {
-    try {
-      setListed(await models(candidate));
-      sessionStorage.setItem(KEY, candidate);
-      setKey(candidate);
-      setProblem("");
-    } catch (error) {
-      if (error.status === 401) sessionStorage.removeItem(KEY);
-      setProblem(error.message);
-    }
+/** @returns {import("./types.js").Route} */
+function route() {
+  const [, first = "", second = ""] = location.pathname.split("/");
+  const query = new URLSearchParams(location.search);
+  return {
+    name: first === "share" ? "share" : "chat",
+    id: first === "c" || first === "share" ? decodeURIComponent(second) : "",
+    project: query.get("project") ?? "",
+    assistant: query.get("assistant") ?? "",
+    temporary: query.has("temporary"),
+    message: location.hash.slice(1),
+  };
+}
+
+/** Goes to an address of the page. @param {string} path */
+export function go(path) {
+  if (path !== location.pathname + location.search + location.hash) history.pushState(null, "", path);
+  arrive();
+}
+
+function arrive() {
+  const next = route();
+  change({ route: next });
+  if (narrow.matches) change({ side: "shut" });
+  const now = state.open;
+  if (next.id && next.id === now?.id) return;
+  if (!next.id && !now && !next.temporary) return;
+  if (next.temporary && now?.temporary) return;
+  import("./talk.js").then((talk) => talk.open(next.id, next.temporary));
+}
+
+/** Links of our own change the address, not the page. @param {MouseEvent} event */
+function follow(event) {
+  const link = event.target instanceof Element ? event.target.closest("a") : null;
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
+  if (link.pathname !== "/" && !link.pathname.startsWith("/c/")) return;
+  if (link.hash && link.pathname === location.pathname) return;
+  event.preventDefault();
+  go(link.pathname + link.search + link.hash);
+}
+
+// ---- the reader's settings
+
+/** @param {Record<string, any>} values null forgets one */
+export async function saveSettings(values) {
+  if (session.member) Object.assign(session.member.settings, values);
+  applyTheme();
+  change({});
+  try {
+    await call("PATCH", "/api/me", { settings: values });
+  } catch (error) {
+    toast(error instanceof Error ? error.message : String(error));
   }
-  function leave() {
-    sessionStorage.removeItem(KEY);
-    setKey("");
-    setListed(null);
+}
+
+/** The reader's theme, else the system's. */
+export function applyTheme() {
+  const theme = session.member ? session.member.settings.theme ?? null : recall("theme");
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+  if (session.member) remember("theme", theme);
+}
+
+const language = () => String(session.member?.settings.locale ?? navigator.language);
+let spoken = "";
+
+/** What a panel changed is read anew. @param {string} what */
+async function changed(what) {
+  if (what === "prompts") return (await import("./prompts.js")).forget();
+  await refresh();
+  const home = session.home;
+  if (home) change({ models: home.models, projects: home.projects, assistants: home.assistants, tools: home.tools });
+  if (home && what === "conversations") change({ conversations: home.conversations });
+  applyTheme();
+  if (language() !== spoken) location.reload();
+}
+
+/** @param {string} name @param {Record<string, any>} [context] */
+export async function openPanel(name, context) {
+  try {
+    const panels = await import("./panels/panels.js");
+    await panels.openPanel(name, { session, changed: (what) => changed(what).catch(() => {}), go, ...context });
+  } catch (error) {
+    toast(t("This part of the page could not be loaded. Load the page again."));
+    console.error(error);
   }
+}
+
+// ---- the layout
+
+function Shell() {
+  const side = useStore((now) => now.side);
+  return html`<a class="skip button" href="#message" onClick=${(/** @type {Event} */ event) => (event.preventDefault(), composer.focus())}>${t("To the message box")}</a>
+    <div class="shell" data-side=${side}>
+      <${Side} />
+      <div class="veil" onClick=${() => showSide("shut")}></div>
+      <${Main} />
+    </div>`;
+}
+
+function Main() {
+  const id = useStore((now) => now.route.id);
+  const open = useStore((now) => Boolean(now.route.id || now.open?.messages.size || now.open?.sending.length));
+  const temporary = useStore((now) => now.route.temporary);
+  return html`<main class=${open ? "main" : "main new"} id="main" inert=${useInert()}>
+    <${Top} />
+    ${temporary && html`<p class="temporary-note" role="note">${icon("ghost")}<span>${t("Temporary: nothing of this chat is stored, here or on the server. It ends when you leave it.")}</span></p>`}
+    ${open ? html`<${Lazy} key=${id} from=${thread} name="Thread" />` : html`<${Greeting} />`}
+    <${Composer} />
+  </main>`;
+}
+
+/** Under an open drawer nothing can be reached. */
+function useInert() {
+  const side = useStore((now) => now.side);
+  const [small, setSmall] = useState(narrow.matches);
   useEffect(() => {
-    if (key) enter(key);
+    const changed = () => setSmall(narrow.matches);
+    narrow.addEventListener("change", changed);
+    return () => narrow.removeEventListener("change", changed);
   }, []);
-
-  if (!listed) return html`<${Enter} onKey=${enter} problem=${problem} />`;
-  return html`<${Conversation} secret=${key} listed=${listed} onLeave=${leave} />`;
+  return small && side === "open";
 }
 
-function Enter({ onKey, problem }) {
-  const submit = (event) => {
-    event.preventDefault();
-    onKey(new FormData(event.target).get("key").trim());
-  };
-  return html`<form class="key" onSubmit=${submit}>
-    <h1>Freehold</h1>
-    <label for="key">Your key. It was shown once, when it was made; it stays in this tab.</label>
-    <input id="key" name="key" type="password" autocomplete="off" required autofocus />
-    ${problem && html`<p class="error" role="alert">${problem}</p>`}
-    <button class="go">Open</button>
-    <p class="aside">Lost it? It is kept nowhere. Whoever runs this server makes another
-      with <code>freehold keys create NAME</code> and ends the old one with <code>freehold keys revoke</code>.</p>
-  </form>`;
+const thread = () => Promise.all([import("./thread.js"), import("./talk.js"), style("/thread.css")]).then(([module]) => module);
+
+/** A part that is loaded when it is first needed. @param {{from: () => Promise<any>, name: string}} given */
+function Lazy({ from, name, ...rest }) {
+  const [part, setPart] = useState(/** @type {{Part: any} | null} */ (null));
+  const [problem, setProblem] = useState(false);
+  useEffect(() => {
+    from().then((module) => setPart({ Part: module[name] }), () => setProblem(true));
+  }, []);
+  if (problem) return html`<div class="grow"><p class="empty error" role="alert">${t("This part of the page could not be loaded. Load the page again.")}</p></div>`;
+  return part ? html`<${part.Part} ...${rest} />` : html`<div class="grow"></div>`;
 }
 
-function Conversation({ secret, listed, onLeave }) {
-  const [model, setModel] = useState(listed[0]?.id ?? "");
-  const [turns, setTurns] = useState([]);
-  const [stop, setStop] = useState(null);
-  const end = useRef(null);
-  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [turns]);
+function Top() {
+  const side = useStore((now) => now.side);
+  const conversation = useStore((now) => now.open?.conversation ?? null);
+  const temporary = useStore((now) => now.route.temporary);
+  const fresh = useStore((now) => !now.route.id);
+  const lost = useStore((now) => now.online && now.open?.link === "lost");
+  const title = conversation ? conversation.title || t("New chat") : "";
+  useEffect(() => {
+    document.title = title ? `${title} · Freehold` : "Freehold";
+  }, [title]);
+  return html`<header class="top">
+    ${side === "shut" && html`<${IconButton} icon="side" label=${t("Show the conversations")} run=${() => showSide("open")} expanded=${false} />`}
+    ${side === "shut" && html`<a class="icon-button" href="/" aria-label=${t("New chat")} title=${t("New chat")}>${icon("pen")}</a>`}
+    <h1 class="truncate grow" dir="auto">${title}</h1>
+    ${lost && html`<span class="badge warn" role="status">${t("Connecting again…")}</span>`}
+    ${fresh && html`<${IconButton} icon="ghost" label=${temporary ? t("End the temporary chat") : t("Temporary chat")} pressed=${temporary}
+      run=${() => go(temporary ? "/" : "/?temporary")} />`}
+    ${conversation && html`<${Menu} label=${t("This conversation")} items=${() => conversationItems(conversation)} />`}
+  </header>`;
+}
 
-  const answer = (turn, more) => setTurns((all) => [...all.slice(0, -1), { ...turn, ...more }]);
+function Greeting() {
+  const project = useStore((now) => now.projects.find(({ id }) => id === now.route.project));
+  const temporary = useStore((now) => now.route.temporary);
+  const who = useStore(assistant);
+  const none = useStore((now) => !now.models.length);
+  const name = session.member?.display || session.member?.name || "";
+  if (none) return html`<${NoModel} />`;
+  const title = who ? who.name : project ? project.name : temporary ? t("A chat that leaves no trace") : greeting(name);
+  const about = who?.description || project?.instructions;
+  return html`<div class="greeting"><h2 dir="auto">${title}</h2>
+    ${about && html`<p class="faint clamp" dir="auto">${about}</p>`}
+    ${who && who.starters.length > 0 && html`<div class="starters">${who.starters.map((text) => html`
+      <button type="button" class="button" dir="auto" onClick=${() => composer.put(text)}>${text}</button>`)}</div>`}</div>`;
+}
 
-  async function ask(text, earlier = turns) {
-    const { id, maker, own } = listed.find(({ id }) => id === model);
-    const question = { role: "user", content: text };
-    const turn = { role: "assistant", content: "", model, text };
-    const facts = { asked: id, maker };
-    const controller = new AbortController();
-    setTurns([...earlier, question, turn]);
-    setStop(() => () => controller.abort());
-    const onText = (piece) => {
-      turn.content += piece;
-      answer(turn);
-    };
-    try {
-      const messages = [...sound(earlier), question].map(({ role, content }) => ({ role, content }));
-      const bound = own ? OWN_BOUND : undefined;
-      await chat({ key: secret, model, messages, bound, signal: controller.signal, facts, onText });
-      answer(turn, { facts });
-    } catch (error) {
-      // What was stopped stays in the conversation; what failed is shown, and does not go to the model again.
-      answer(turn, error.name === "AbortError" ? { facts: { ...facts, stopped: true } } : { error: error.message });
+/** @param {string} name */
+function greeting(name) {
+  const hour = new Date().getHours();
+  if (hour < 5) return t("Still up, {name}?", { name });
+  if (hour < 12) return t("Good morning, {name}", { name });
+  return hour < 18 ? t("Good afternoon, {name}", { name }) : t("Good evening, {name}", { name });
+}
+
+function NoModel() {
+  const admin = session.member?.role === "owner" || session.member?.role === "admin";
+  return html`<div class="greeting"><h2>${t("No model to ask yet")}</h2>
+    <p class="faint">${admin
+      ? t("Add a model of your own or a vendor's in the console; it appears here as soon as it is ready.")
+      : t("Your account reaches no chat model. Whoever runs this server can give it one.")}</p>
+    ${admin && html`<p><a class="button primary" href="/console/models">${t("Open the console")}</a></p>`}</div>`;
+}
+
+/** @param {"open" | "shut"} side */
+export function showSide(side) {
+  change({ side });
+  if (!narrow.matches) remember("side", side);
+  requestAnimationFrame(() => /** @type {HTMLElement | null} */ (document.querySelector(side === "open" ? ".side button" : ".top button"))?.focus());
+}
+
+// ---- keys
+
+/** @type {[string, string, (event: KeyboardEvent) => unknown][]} the names are matched against `name()` */
+const KEYS = [
+  ["ctrl+shift+o", "", () => (go("/"), composer.focus())],
+  ["ctrl+k", "", () => search()],
+  ["ctrl+b", "", () => showSide(state.side === "open" ? "shut" : "open")],
+  ["ctrl+/", "", () => showKeys()],
+  ["ctrl+shift+;", "", () => import("./thread.js").then((thread) => thread.copyLast())],
+  ["alt+arrowup", "", () => step(-1)],
+  ["alt+arrowdown", "", () => step(1)],
+  ["shift+escape", "", () => composer.focus()],
+  ["escape", "quiet", () => running() && import("./talk.js").then((talk) => talk.stopAll())],
+  ["?", "single", () => showKeys()],
+  ["/", "single", () => composer.focus()],
+];
+
+export const search = () => import("./search.js").then((m) => m.openSearch());
+export const showKeys = () => import("./keys.js").then((m) => m.openKeys());
+
+/** @param {KeyboardEvent} event */
+function press(event) {
+  if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open], [popover]:popover-open:not(.toast)")) return;
+  const mod = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + (event.altKey ? "alt+" : "");
+  const key = event.key.toLowerCase();
+  const code = event.code === "Semicolon" && event.shiftKey ? ";" : key;
+  const names = [mod + key, `${mod}${event.shiftKey ? "shift+" : ""}${code}`];
+  const found = KEYS.find(([name]) => names.includes(name));
+  if (!found) return;
+  const writing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
+  if (found[1] === "single" && (writing || session.member?.settings.single_keys === false)) return;
+  if (found[0] === "escape" && (event.shiftKey || !running())) return;
+  event.preventDefault();
+  found[2](event);
+}
+
+/** The conversation before or after this one. @param {number} by */
+function step(by) {
+  const list = state.conversations;
+  const at = list.findIndex(({ id }) => id === state.route.id);
+  const next = list[at < 0 ? 0 : at + by];
+  if (next) go(`/c/${next.id}`);
+}
+
+// ---- the start
+
+/** Signs in over the page; what was written stays. @type {Promise<void> | null} */
+let signing = null;
+
+function renew() {
+  const member = session.member?.id;
+  signing ??= import("./signin.js").then(async ({ SignIn }) => {
+    await style("/signin.css");
+    await refresh().catch(() => {});
+    if (session.member?.id !== member || !session.member) {
+      await openDialog((close) => html`<div class="body"><${SignIn} again=${true} done=${close} /></div>`, { label: t("Sign in again"), fixed: true });
     }
-    setStop(null);
+    if (session.member?.id !== member) location.reload(); // somebody else: nothing of the page is theirs
+  }).finally(() => (signing = null));
+  return signing;
+}
+
+async function enter() {
+  spoken = language();
+  await setLocale(spoken);
+  applyTheme();
+  if (route().name === "share") {
+    await style("/thread.css");
+    const { Share } = await import("./share.js");
+    return render(html`<${Share} token=${route().id} />`, root);
   }
-  const again = () => ask(turns.at(-1).text, turns.slice(0, -2));
-
-  return html`
-    <header>
-      <h1>Freehold</h1>
-      <select aria-label="model" value=${model} disabled=${Boolean(stop)} onChange=${(event) => setModel(event.target.value)}>
-        ${listed.map(({ id }) => html`<option key=${id} value=${id}>${id}</option>`)}
-      </select>
-      <button onClick=${() => setTurns([])} disabled=${Boolean(stop) || !turns.length}>New</button>
-      <button onClick=${onLeave} disabled=${Boolean(stop)}>Leave</button>
-    </header>
-    <main aria-live="polite" aria-busy=${Boolean(stop)}>
-      ${!turns.length && html`<p class="empty">${listed.length ? "Ask something." : "This key reaches no chat model."}</p>`}
-      ${turns.map((turn, index) => html`<${Turn} key=${index} turn=${turn}
-        waiting=${Boolean(stop) && index === turns.length - 1} again=${!stop && index === turns.length - 1 && again} />`)}
-      <div ref=${end}></div>
-    </main>
-    <footer><${Ask} onAsk=${ask} stop=${stop} ready=${Boolean(model)} /></footer>
-  `;
+  if (!session.member) {
+    const [{ SignIn }] = await Promise.all([import("./signin.js"), style("/signin.css")]);
+    return render(html`<main class="sign-in"><${SignIn} again=${false} done=${start} /></main>`, root);
+  }
+  const home = session.home ?? { models: [], conversations: [], projects: [], assistants: [], tools: [], queue: 0 };
+  const chosen = recall("models") ?? session.member.settings.models ?? [];
+  change({
+    models: home.models, conversations: home.conversations, projects: home.projects, assistants: home.assistants, tools: home.tools,
+    more: home.conversations.length >= 40, chosen, side: narrow.matches || recall("side") === "shut" ? "shut" : "open",
+  });
+  expired.renew = renew;
+  change({ route: route() });
+  render(html`<${Shell} />`, root);
+  arrive();
 }
 
-/** The turns without the questions that got no answer, and what came instead of one. */
-function sound(turns) {
-  const failed = (turn) => turn && (turn.error || (turn.role === "assistant" && !turn.content));
-  return turns.filter((turn, index) => !failed(turn) && !(turn.role === "user" && failed(turns[index + 1])));
+export async function start() {
+  render(null, root);
+  try {
+    if (!session.member) await refresh();
+    await enter();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    render(html`<main class="sign-in"><div class="empty"><h1>Freehold</h1><p>${text}</p>
+      <button class="button primary" onClick=${() => location.reload()}>${t("Try again")}</button></div></main>`, root);
+  }
 }
 
-function Ask({ onAsk, stop, ready }) {
-  const [text, setText] = useState("");
-  const send = (event) => {
-    event.preventDefault();
-    if (stop || !ready || !text.trim()) return;
-    onAsk(text.trim());
-    setText("");
-  };
-  const onKeyDown = (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
-  };
-  return html`<form onSubmit=${send}>
-    <textarea aria-label="message" rows="1" placeholder="Message" value=${text} autofocus
-      onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown}></textarea>
-    ${stop
-      ? html`<button type="button" key="stop" onClick=${stop}>Stop</button>`
-      : html`<button class="go" key="send" disabled=${!ready || !text.trim()}>Send</button>`}
-  </form>`;
-}
-
-function Turn({ turn, waiting, again }) {
-  return html`<article class=${turn.role}>
-    ${turn.content || (waiting && turn.role === "assistant" && html`<span class="wait" role="status">…</span>`)}
-    ${turn.error && html`<div class="error" role="alert">
-      <p>${turn.error}</p>
-      ${again && html`<button onClick=${again}>Try again</button>`}
-    </div>`}
-    ${turn.facts && html`<small>${describe(turn.facts)}</small>`}
-  </article>`;
-}
-
-function describe({ asked, deployment, maker, model, usage, cost, seconds, first, pieces, cut, stopped }) {
-  const parts = [...new Set([deployment ?? asked, model].filter(Boolean))];
-  if (maker) parts.push(`made by ${maker}`);
-  if (usage) parts.push(`${usage.prompt_tokens} tokens in, ${usage.completion_tokens} out`);
-  if (usage && seconds > 0) parts.push(`${(usage.completion_tokens / seconds).toFixed(1)} a second`);
-  if (first !== undefined) parts.push(`first after ${(first / 1000).toFixed(2)} s`);
-  if (stopped) parts.push(`stopped after ${seconds.toFixed(1)} s`, pieces ? `about ${pieces} tokens out` : "nothing had come");
-  // "0.000123000 USD": what is free is not worth a word, and zeros at the end say nothing
-  if (Number.parseFloat(cost) > 0) parts.push(cost.replace(/(\.\d*?)0+(?= |$)/, "$1").replace(/\.(?= |$)/, ""));
-  if (cut) parts.push("cut at its longest: ask it to go on");
-  return parts.join(" · ");
-}
-
-render(html`<${App} />`, document.getElementById("app"));
+applyTheme();
+addEventListener("popstate", arrive);
+addEventListener("keydown", press);
+document.addEventListener("click", follow);
+addEventListener("online", () => change({ online: true }));
+addEventListener("offline", () => change({ online: false }));
+watchDrops();
+start();
