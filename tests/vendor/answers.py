@@ -235,6 +235,9 @@ def chat_choices(request: Json, act: Act) -> list[Choice]:
     users = [m for m in request["messages"] if m.get("role") == "user"]
     said = text_of((users or request["messages"])[-1].get("content"))
     made = []
+    last = request["messages"][-1]
+    if act.args.get("tools") == "once" and last.get("role") == "tool":
+        said, request = f"the tool says {text_of(last.get('content'))}", {**request, "tools": []}
     for index in range(request.get("n") or 1):
         calls = _tool_calls(request, said, index)
         if calls:

@@ -17,7 +17,7 @@ from freehold.assist import models
 from freehold.assist.context import Context, assemble
 from freehold.assist.hearing import Ear, Joint, Use
 from freehold.assist.live import Live
-from freehold.assist.shapes import Conversation, Facts, FilePart, Message, Text, ToolPart
+from freehold.assist.shapes import Conversation, Facts, FilePart, Message, State, Text, ToolPart
 from freehold.assist.sources import background
 from freehold.assist.tools.offers import Allow, Offered, Result, Who
 from freehold.core.call import Call
@@ -63,9 +63,9 @@ class Task(msgspec.Struct):
     question_changed: Callable[[Message], Awaitable[None]] | None = None
 
 
-async def make(kit: Kit, task: Task, live: Live) -> None:
-    """Make the answer in `live`, whose state is `done` or `waiting` afterwards. Raises FreeholdError, and whatever was
-    heard until then stays in it; so it does on cancellation."""
+async def make(kit: Kit, task: Task, live: Live) -> State:
+    """Make the answer in `live` and return its state, once that is on record: `done` or `waiting`. Raises FreeholdError,
+    and whatever was heard until then stays in it; so it does on cancellation."""
     message = live.message
     key = await models.key_of(kit.pipeline, task.who)
     member = task.who.id
@@ -87,16 +87,14 @@ async def make(kit: Kit, task: Task, live: Live) -> None:
         ear = await _call(kit, task, live, context, tools)
         if not ear.uses:
             message.cut = ear.finish == "length"
-            message.state = "done"
-            return
+            return "done"
         for use in ear.uses[:32]:
             message.parts.append(_part(use, by_name, message.parts))
         waiting = [part for part in message.parts if isinstance(part, ToolPart) and part.state == "asked"]
         if waiting:
-            message.state = "waiting"
-            return
+            return "waiting"
         live.changed()
-    message.state = "done"
+    return "done"
 
 
 async def _call(kit: Kit, task: Task, live: Live, context: Context, tools: Sequence[Offered]) -> Ear:

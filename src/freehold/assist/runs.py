@@ -146,30 +146,29 @@ class Runs:
 
     async def _work(self, task: Task, live: Live) -> None:
         message = live.message
+        end: State = "failed"
         try:
-            await make(self._kit, task, live)
+            end = await make(self._kit, task, live)
         except asyncio.CancelledError:
-            message.state = self._running[message.id].ending
-            unsettled(message)
+            end = self._running[message.id].ending
         except FreeholdError as e:
-            message.state, message.error = "failed", Fault(e.code, e.sentences())
-            unsettled(message)
+            message.error = Fault(e.code, e.sentences())
             self._kit.pipeline.metrics.count("freehold_calls_total", (("status", str(e.status)), ("error", e.code)))
         except Exception:
             log.exception("an answer failed", extra={"message": message.id})
-            message.state = "failed"
             message.error = Fault("internal_error", "Freehold failed to make this answer. Look for it in its log.")
+        if end != "waiting":
             unsettled(message)
         running = self._running[message.id]
         running.closing = True
         try:
-            await self._finish(running)
+            await self._finish(running, end)
         finally:
             del self._running[message.id]
         if not running.lost and message.state in ("done", "interrupted") and not self._closed:
             self.later(self.ended(running.member, message.conversation))
 
-    async def _finish(self, running: Running) -> None:
+    async def _finish(self, running: Running, end: State) -> None:
         """Put the end on record and tell it. When the store fails for long, the run is found later without its end."""
         live = running.live
         message = live.message
@@ -177,7 +176,7 @@ class Runs:
         message.n += 1
         held = (message.id, self.holder)
         steps = [
-            self._copy(message),
+            self._copy(message, end),
             *indexed(message, running.member),
             ("UPDATE conversation SET updated_at = ? WHERE id = ?", [(now_ns(), message.conversation)]),
             ("DELETE FROM run WHERE message = ? AND holder = ?", [held]),
@@ -195,12 +194,13 @@ class Runs:
                 if attempt + 1 == TRIES or self._closed:
                     return
                 await asyncio.sleep(0.5 * 2**attempt)
+        message.state = end  # not before it is on record
         self._hub.publish(message.conversation, "message", {"message": message}, message.id)
         await self.tell_conversation(running.member, message.conversation)
 
-    def _copy(self, message: Message) -> Step:
+    def _copy(self, message: Message, state: State) -> Step:
         values = (
-            pack(message.parts), message.state, pack(message.facts), pack(message.error), message.n, int(message.cut),
+            pack(message.parts), state, pack(message.facts), pack(message.error), message.n, int(message.cut),
             now_ns(), message.id, message.id, self.holder,
         )  # fmt: skip
         columns = "parts = ?, state = ?, facts = ?, error = ?, n = ?, cut = ?, updated_at = ?"
@@ -226,7 +226,7 @@ class Runs:
                 each.live.flush()
                 if each.live.dirty:
                     each.live.dirty = False
-                    steps.append(self._copy(each.live.message))
+                    steps.append(self._copy(each.live.message, "running"))
             if loop.time() - beat > BEAT:
                 beat = loop.time()
                 steps.append(("UPDATE run SET beat_at = ? WHERE holder = ?", [(now_ns(), self.holder)]))

@@ -85,7 +85,7 @@ async def _stream(kit: Kit, task: Task, message: Message, request: Request[Who])
     tell("message", {"message": message})
     breath = asyncio.create_task(breathe())
     try:
-        await make(kit, task, live)
+        message.state = await make(kit, task, live)
     except FreeholdError as e:
         message.state, message.error = "failed", Fault(e.code, e.sentences())
     finally:
