@@ -148,7 +148,8 @@ class Orders:
         try:
             found = own_models.find(config, model)
         except ConfigError as e:
-            raise BadRequest(e.message, code="model_reference", param="model", hint=e.hint) from e
+            hint = e.hint or "name a model of the catalogue, hf:OWNER/REPOSITORY/PATH or pypi:PACKAGE/MEMBER"
+            raise BadRequest(e.message, code="model_reference", param="model", hint=hint) from e
         how = pulling.settings(config, self._environment, trust_first=trust_first)
 
         async def work(job: Job) -> dict[str, Any]:
