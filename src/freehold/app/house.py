@@ -14,8 +14,10 @@ import msgspec
 from freehold import access, contracts, store
 from freehold.access import KeyRing, LimitsMemory, Meter, SharedMeter, StoreMeter
 from freehold.app import wiring
+from freehold.app.rooms import Rooms
 from freehold.app.settings import Config
 from freehold.core.errors import StoreError
+from freehold.core.ids import new_id
 from freehold.gateway import Door, DoorSettings
 from freehold.gateway.pages import Pages
 from freehold.ledger import Ledger
@@ -41,6 +43,8 @@ class Desk(Protocol):
 
     async def ready(self, model: str) -> Origin: ...
 
+    async def order(self, name: str, /, **about: Any) -> Any: ...
+
 
 class Prepared(msgspec.Struct):
     """A configuration that was found good, and the Snapshot made of it."""
@@ -64,6 +68,7 @@ class House:
         self._book = contracts.shipped().only(access.CURRENCY)
         self._tasks: list[asyncio.Task[Any]] = []
         self._pipeline: Pipeline
+        self._rooms: Rooms
 
     @classmethod
     async def open(cls, config: Config, index: int, meter_fd: int | None, desk: Desk) -> House:
@@ -83,7 +88,9 @@ class House:
         house._pipeline = Pipeline(
             snapshot, house._client, ledger, house._meter, desk.ready, house._health, _policy(config)
         )
-        house.door = Door(house._pipeline, desk, Pages(STATIC), _door(config))
+        holder = f"{access.holder(config.run, index)}.{new_id('worker')}"  # another one after each start
+        house._rooms = await Rooms.open(config, opened, house._pipeline, ledger, house._client, holder, desk)
+        house.door = Door(house._pipeline, desk, Pages(STATIC), _door(config), house._rooms.api)
         house._tasks = [
             asyncio.create_task(opened.watch(house._keys_changed, seen=known)),
             asyncio.create_task(house._sweep()),
@@ -111,6 +118,7 @@ class House:
         pipeline.policy = _policy(prepared.config)
         self._health.keep(prepared.snapshot.table.deployments)
         self.door.settings = _door(prepared.config)
+        self._rooms.configure(prepared.config)
 
     def sample(self, server: HttpServer) -> Sample:
         """Return this worker's metrics, gauges included."""
@@ -126,8 +134,15 @@ class House:
         sample.counters += gauges
         return sample
 
+    async def quiet(self) -> None:
+        """End what would keep the server waiting: streams of events, and answers that nobody may be watching."""
+        await self._rooms.quiet()
+
     async def close(self) -> None:
         """Finish what is under way behind, write what waits, let go."""
+        if hasattr(self, "_rooms"):
+            await self._rooms.quiet()
+            await self._rooms.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

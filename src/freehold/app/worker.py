@@ -86,6 +86,7 @@ class Worker:
             )
             channel.tell("open")
             patience = await self._wait(channel)
+            await house.quiet()
             await self._server.close_gracefully(patience)
         finally:
             await house.close()

@@ -1,0 +1,93 @@
+"""What people use of one worker: sign-in, console and assistants, put together below /api. Knows both rooms and the
+configuration; refuses to know HTTP and calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from freehold import __version__
+from freehold.access import Member
+from freehold.app import tooling
+from freehold.app.settings import Config
+from freehold.assist import Assist, AssistSettings
+from freehold.console import Console, admin
+from freehold.console import Settings as People
+from freehold.ledger import Ledger
+from freehold.pipeline import Pipeline
+from freehold.store import Store
+from freehold.wire.api import Api, Endpoint, Raw, Request
+from freehold.wire.client import Client
+
+
+class Rooms:
+    """Made by `open`, once in each worker. `api` answers whatever is below /api."""
+
+    api: Api
+
+    def __init__(self, console: Console, assist: Assist) -> None:
+        self._console = console
+        self._assist = assist
+
+    @classmethod
+    async def open(
+        cls,
+        config: Config,
+        opened: Store,
+        pipeline: Pipeline,
+        ledger: Ledger,
+        client: Client,
+        holder: str,
+        control: admin.Control,
+    ) -> Rooms:
+        """Put the rooms together and let them begin. Raises StoreError."""
+        alone = opened.engine == "sqlite" and config.server.workers == 1
+        settings = AssistSettings(tools=tooling.servers(config), alone=alone)
+        assist = Assist(opened, pipeline, ledger, client, settings, holder)
+
+        async def home(member: Member) -> dict[str, Any]:
+            return await assist.home(member)
+
+        console = Console(opened, ledger, client, people(config), home)
+        rooms = cls(console, assist)
+        endpoints = [
+            *console.endpoints(),
+            *admin.endpoints(pipeline, opened, control),
+            *assist.endpoints(),
+            Endpoint(method="GET", path="/api/openapi.json", run=rooms._describe, access="public", tag="about",
+                     summary="All of this, described as OpenAPI 3.1"),
+        ]  # fmt: skip
+        rooms.api = Api(endpoints, console.identify)
+        await console.start()
+        await assist.start()
+        return rooms
+
+    def configure(self, config: Config) -> None:
+        """Put another configuration in force."""
+        self._console.configure(people(config))
+        self._assist.reconfigure(tooling.servers(config))
+
+    async def quiet(self) -> None:
+        """End answers that are being made, with what they have, and all streams of events: before the server waits for
+        its requests to end."""
+        await self._assist.close()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self._console.close()
+
+    async def _describe(self, request: Request[Any]) -> Raw:
+        described = self.api.openapi("Freehold", __version__)
+        return Raw(msgspec.json.encode(described), "application/json", ((b"cache-control", b"no-cache"),))
+
+
+def people(config: Config) -> People:
+    """Return what the console is told of people and their sign-in."""
+    return People(
+        tls=config.server.tls is not None,
+        trusted_proxies=config.server.trusted_proxies,
+        default_limits=config.access.default_limits,
+        setup_file=config.run / "setup.code",
+        version=__version__,
+    )
