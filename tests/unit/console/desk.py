@@ -1,4 +1,5 @@
-"""The console's endpoints over real sockets, on a real house: its store, pipeline, engines and vendor, all in this process.
+"""The console's endpoints over real sockets, on a real house: its store, pipeline, engines and vendor, all in this
+process.
 
 Only the workers' processes are missing; tests/e2e/test_console_api.py has those too.
 """

@@ -1,4 +1,5 @@
-"""What an administrator changes on the console: keys, teams, the configuration, models of one's own; each act on record."""
+"""What an administrator changes on the console: keys, teams, the configuration, models of one's own; each act on
+record."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from freehold.access import members
 from tests.models import chat_model
 from tests.system import deployment
 from tests.unit.console.desk import Desk, open_desk
 from tests.vendor import Vendor
+
+from freehold.access import members
 
 __all__ = ["chat_model"]
 
@@ -124,7 +125,8 @@ async def test_settings_tell_where_each_value_is_from(desk: Desk) -> None:
     assert told["file"] == str(desk.file)
     key = settings["deployments.good.key"]
     assert (key["value"], key["origin"]) == ("env:VENDOR_KEY", "env VENDOR_KEY")
-    assert settings["ledger.durability"] == {"name": "ledger.durability", "value": "strict", "origin": "default", "default": True, "restart": False}  # fmt: skip
+    row = {"name": "ledger.durability", "value": "strict", "origin": "default", "default": True, "restart": False}
+    assert settings["ledger.durability"] == row
     assert settings["server.listen"]["origin"] == "file"
     assert "sk-vendor" not in str(told)
 
