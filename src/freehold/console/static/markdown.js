@@ -165,7 +165,7 @@ export class Markdown extends HTMLElement {
       if (!this.#plain) {
         this.#plain = document.createTextNode("");
         const last = this.#open[this.#open.length - 1];
-        (last instanceof HTMLElement ? last : this.#place).append(this.#plain);
+        (last instanceof HTMLElement ? last : this.#place).appendChild(this.#plain);
       }
       this.#plain.appendData(piece);
       return;
@@ -235,7 +235,7 @@ export class Markdown extends HTMLElement {
     const fragment = document.createDocumentFragment();
     blocks(fragment, tokens);
     const nodes = [...fragment.childNodes];
-    this.#place.append(fragment);
+    this.#place.appendChild(fragment);
     return nodes;
   }
 
@@ -257,7 +257,7 @@ export class Markdown extends HTMLElement {
     let depth = this.#into.length;
     const fragment = clean(raw);
     const opened = [...fragment.querySelectorAll("details")];
-    this.#place.append(fragment);
+    this.#place.appendChild(fragment);
     let count = 0;
     for (const [tag] of raw.matchAll(/<\/?details\b/gi)) {
       if (tag.startsWith("</")) {
@@ -280,7 +280,7 @@ export class Markdown extends HTMLElement {
     if (fence) {
       const body = this.#tail.slice(fence[0].length);
       const code = codeBlock("", fence[3]?.trim() ?? "", false);
-      this.#place.append(code.node);
+      this.#place.appendChild(code.node);
       this.#fence = { marker: fence[2] ?? "```", indent: fence[1] ?? "", code, line: "", inside: false };
       this.#tail = "";
       this.#growing = undefined;
@@ -325,7 +325,7 @@ export class Markdown extends HTMLElement {
     if (!this.#growing) {
       const made = token.type === "list" ? list(token) : table(token);
       const node = made instanceof HTMLElement ? made : made.body;
-      this.#place.append(made instanceof HTMLElement ? made : made.box);
+      this.#place.appendChild(made instanceof HTMLElement ? made : made.box);
       this.#growing = { kind: token.type, type: typeOf(token), node };
     }
     const nodes = rows.map((each) => (token.type === "list" ? item(each) : row(each, token.align)));
