@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,7 +61,8 @@ async def test_titles_come_first_and_projects_narrow(shelf: Store) -> None:
     other = await conversation(shelf, "ann", "Other", project="proj_1")
     message = await say(shelf, "ann", other, "the budget is tight")
     answer = await search.search(shelf, "mem_ann", "budget")
-    assert [(hit.conversation, hit.message, hit.role, hit.at) for hit in answer.items][0] == (title, None, "title", 5)
+    first = answer.items[0]
+    assert (first.conversation, first.message, first.role, first.at) == (title, None, "title", 5)
     assert answer.items[1].message == message
     inside = await search.search(shelf, "mem_ann", "budget", project="proj_1")
     assert [hit.message for hit in inside.items] == [message]
@@ -128,7 +131,7 @@ def test_a_snippet_is_the_text_and_nothing_else(text: str, question: str) -> Non
     shown = "".join(piece for piece, _ in search.cut(text, spans))
     plain = " ".join(shown.replace("…", " ").split())
     assert plain in " ".join(text.replace("…", " ").split())
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in pairwise(spans):
         assert end <= start
 
 
