@@ -25,7 +25,7 @@ def markdown(found: Conversation, messages: Sequence[Message]) -> str:
     lines = [f"# {_line(found.title) or 'Conversation'}", "", f"{_day(found.created_at)} · {found.id}"]
     others = len(messages) - len(branch)
     if others:
-        lines += ["", f"*{others} messages of other branches are not shown here.*"]
+        lines += ["", f"*Not shown here, because on other branches: {others} of {len(messages)} messages.*"]
     for message in branch:
         lines += ["", f"## {_who(message)}", ""]
         if message.role == "assistant":
@@ -34,8 +34,8 @@ def markdown(found: Conversation, messages: Sequence[Message]) -> str:
             if isinstance(part, Text):
                 lines += [part.text.strip("\n"), ""]
             elif isinstance(part, FilePart):
-                used = f" ({part.note or part.mode})" if part.note or part.mode else ""
-                lines += [f"*File: {_line(part.name)}{_line(used)}*", ""]
+                used = f" ({_line(part.note or part.mode)})" if part.note or part.mode else ""
+                lines += [f"*File: {_line(part.name)}{used}*", ""]
             elif isinstance(part, ToolPart):
                 lines += [f"*Tool: {_line(part.server)}/{_line(part.name)}, {part.state}*", ""]
     return "\n".join(lines).rstrip() + "\n"
