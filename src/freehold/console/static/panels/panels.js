@@ -111,7 +111,7 @@ function Leaves({ first, context, close }) {
         onKeyDown=${onKeyDown}>
         ${LEAVES.map(([each]) => html`<button type="button" role="tab" key=${each} data-leaf=${each} id=${`leaf-${each}`}
           aria-selected=${each === name ? "true" : "false"} aria-controls="panel-leaf" tabindex=${each === name ? 0 : -1}
-          onClick=${() => setName(each)}>${leafTitle(each)}</button>`)}
+          autofocus=${each === first} onClick=${() => setName(each)}>${leafTitle(each)}</button>`)}
       </div>
       <section class="panel-leaf" id="panel-leaf" role="tabpanel" aria-labelledby=${`leaf-${name}`} tabindex="0">
         <${Lazy} key=${name} load=${LEAVES.find(([each]) => each === name)?.[2]} context=${context} close=${close} />

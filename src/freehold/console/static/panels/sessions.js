@@ -19,7 +19,7 @@ export default function Sessions({ context }) {
     </li>`)}</ul>
     <h3>${t("Tokens for programs")}</h3>
     <${Token} list=${list} />
-    ${context.session.member?.has_password !== false && html`<h3>${t("Password")}</h3><${Password} />`}`;
+    ${context.session.member?.has_password !== false && html`<h3>${t("Password")}</h3><${Password} name=${context.session.member.name} />`}`;
 }
 
 function Token({ list }) {
@@ -43,7 +43,7 @@ function Token({ list }) {
     ${made && html`<p role="status">${t("Keep it now; it is not shown again:")} <code class="secret">${made}</code></p>`}`;
 }
 
-function Password() {
+function Password({ name }) {
   const [old, setOld] = useState("");
   const [fresh, setFresh] = useState("");
   const [said, setSaid] = useState({ error: "", done: false });
@@ -59,6 +59,7 @@ function Password() {
     }
   };
   return html`<form class="stack" onSubmit=${change}>
+    <input class="visually-hidden" autocomplete="username" value=${name} readonly tabindex="-1" aria-hidden="true" />
     <${Field} label=${t("The one you have")} id="password-old"><input class="input" id="password-old" type="password" autocomplete="current-password" required value=${old} onInput=${(/** @type {any} */ e) => setOld(e.target.value)} /><//>
     <${Field} label=${t("The new one")} id="password-new" hint=${t("At least 12 characters; a few words do well.")}><input class="input" id="password-new" type="password" autocomplete="new-password" minlength="12" required aria-describedby="password-new-hint" value=${fresh} onInput=${(/** @type {any} */ e) => setFresh(e.target.value)} /><//>
     <${Problem} error=${said.error} />

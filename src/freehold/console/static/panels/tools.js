@@ -33,7 +33,7 @@ function Tool({ server, tool, list }) {
     <span><label for=${id}><code>${tool.name}</code></label> <small class=${open ? "" : "clip"} dir="auto">${tool.description}</small>
       ${tool.description?.length > 90 && html`<button type="button" class="button quiet" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}>${open ? t("less") : t("more")}</button>`}
     </span>
-    <select class="select" id=${id} value=${tool.allow} onChange=${allow}>
+    <select class="select" id=${id} value=${tool.allow} disabled=${tool.fixed} onChange=${allow}>
       <option value="ask">${t("ask each time")}</option>
       <option value="always">${t("always allow")}</option>
       <option value="never">${t("never")}</option>
