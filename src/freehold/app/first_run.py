@@ -21,12 +21,14 @@ FIRST_KEY = "first"
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """What the first lines say. `key` is the secret of the key that was just made, None when there are keys already."""
+    """What the first lines say. `key` is the secret of the key that was just made, None when there are keys already;
+    `page` the address of the page, which holds a code as long as nobody owns the server."""
 
     url: str
     model: str | None
     key: str | None = None
     key_id: str | None = None
+    page: str | None = None
 
 
 def prepare(config: Config, environment: Environment, talk: Talk, *, serving: bool = True) -> None:
@@ -113,7 +115,21 @@ async def greet(config: Config) -> Welcome:
     """Make the first key if need be and return what to say. Last of all, so that a key that is made is also shown."""
     made = await first_key(config)
     key_id, key = made if made is not None else (None, None)
-    return Welcome(base_url(config), chat_model(config), key, key_id)
+    return Welcome(base_url(config), chat_model(config), key, key_id, await page(config))
+
+
+async def page(config: Config) -> str:
+    """Return the address of the page; until there is an owner it carries the code of the first visit."""
+    from freehold import store
+    from freehold.app.people import setup_code
+
+    opened = await store.open(config.store_url)
+    try:
+        code = await setup_code(opened, config.run)
+    finally:
+        await opened.close()
+    address = config.signin.url or base_url(config)
+    return f"{address.rstrip('/')}/" + (f"#setup={code}" if code else "")
 
 
 def base_url(config: Config) -> str:
@@ -148,7 +164,8 @@ def facts(welcome: Welcome) -> dict[str, Any]:
 def text(welcome: Welcome, ca: Path | None = None) -> str:
     """Return what is printed when the door is open: address, key, and two first calls that work as pasted."""
     url = welcome.url
-    lines = [f"Freehold serves on {url}", "", f"  page  {url}/", f"  API   {url}/v1"]
+    first = "   (the first visit makes the owner)" if "#" in (welcome.page or "") else ""
+    lines = [f"Freehold serves on {url}", "", f"  page  {welcome.page or url + '/'}{first}", f"  API   {url}/v1"]
     if welcome.key is not None:
         lines.append(f"  key   {welcome.key}   (shown this once; `freehold keys create NAME` makes another)")
     else:

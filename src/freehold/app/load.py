@@ -21,6 +21,7 @@ from freehold.app import options, tooling
 from freehold.app.config import Problems, Reader, Secret, join, parse, suggest
 from freehold.app.discovery import discover, kinds
 from freehold.app.known import models as known_models
+from freehold.app.people import check_signin
 from freehold.app.place import check_store, locate, store_url
 from freehold.app.settings import Config, Deployment, File, Route, Server, ToolServer
 from freehold.core.errors import ConfigError
@@ -59,6 +60,7 @@ def load(
     _check_routes(routes, {*deployments, *(raw.get("deployments") or ())}, reader)
     _check_files(tables, deployments, reader)
     _check_limits(tables, reader)
+    check_signin(tables.signin, reader)
     if reader.problems:
         raise Problems(place.path, reader.problems)
     config = Config(
@@ -68,6 +70,7 @@ def load(
         ),
         ledger=tables.ledger,
         access=tables.access,
+        signin=tables.signin,
         engines=tables.engines,
         contracts=tables.contracts,
         deployments=deployments,

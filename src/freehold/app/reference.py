@@ -110,8 +110,8 @@ def every_table(shape: type[msgspec.Struct], where: str) -> Iterator[tuple[str, 
         bare, _ = unwrap(typing.get_type_hints(shape, include_extras=True)[field.name])
         name = f"{where}.{field.encode_name}" if where else field.encode_name
         if typing.get_origin(bare) in (dict, tuple):
+            name = f"{name}.NAME" if typing.get_origin(bare) is dict else f"{name}[]"
             bare = next((each for each in typing.get_args(bare) if inspect.isclass(each) and _struct(each)), None)
-            name = f"{name}.NAME" if where == "" else f"{name}[]"
         if bare is not None and _struct(bare):
             yield name, bare
             yield from every_table(bare, name)

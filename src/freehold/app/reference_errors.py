@@ -30,6 +30,10 @@ API = {
     "client_gone": ("the client closed the connection; only the ledger and the metrics see this", "nothing"),
     "content_filter": ("the vendor's filter declined the request", "change the request, or ask another vendor's model"),
     "context_length_exceeded": ("prompt and answer together do not fit the model", "shorten them, or ask a larger one"),
+    "csrf_failed": (
+        "a change came with a session, but not with its `x-freehold-csrf`",
+        "load the page again; programs use a token: `POST /api/me/tokens`",
+    ),
     "disabled_team": ("the key's team is disabled", "have it enabled: `freehold teams set NAME --enable`"),
     "duplicate_key": ("a JSON object of the request names a member twice", "keep one"),
     "engine_busy": (
@@ -51,6 +55,10 @@ API = {
     "file_locked": ("a PDF is locked by a password", "save a copy without one"),
     "file_too_large": ("the file is larger than one may be", "split it, or leave out what is not needed"),
     "files_full": ("all files of the member together are larger than they may be", "delete some"),
+    "foreign_origin": (
+        "a browser says that another site's page sent the request",
+        "use this server's own page; behind a proxy that changes `host`, set `[signin] url`",
+    ),
     "insufficient_quota": (
         "a money budget of the key or its team is spent, or the call could overspend it",
         "wait for the window's end (`retry-after`), ask for a larger budget, or set a smaller `max_tokens`",
@@ -60,18 +68,41 @@ API = {
     "invalid_json": ("the body is not JSON", "correct it at the place that the message names"),
     "invalid_json_schema": ("a schema of the request cannot be enforced", "rewrite the part that the path names"),
     "invalid_request": ("the request is not of the dialect's form", "correct the member that `param` names"),
+    "invitation_gone": (
+        "an invitation was used, replaced, or is over",
+        "ask for another one: `freehold members link NAME`",
+    ),
     "json_too_deep": ("the body nests too deeply", "flatten it; `[server] limits.depth` is the bound"),
+    "last_owner": ("the last owner cannot be stopped or given another role", "make somebody else an owner first"),
+    "member_disabled": ("the account is disabled", "have it enabled: `freehold members enable NAME`"),
     "memory_full": ("it is remembered already, or there is no room for more", "look at the list of memories"),
     "method_not_allowed": ("the path exists, the method does not", "use the method that `allow` names"),
     "missing_api_key": ("no key was sent", "send `Authorization: Bearer fh-...` or `api-key: fh-...`"),
     "model_missing": ("the model's file is not on the machine", "`freehold models pull NAME`"),
     "model_not_found": ("no such model, or not for this key", "`GET /v1/models` lists what the key may use"),
+    "name_taken": ("a member, its key or its identity is another's already", "choose another name"),
     "no_deployment_available": (
         "no deployment of the route can take the call now",
         "try again later; give the route a fallback",
     ),
     "not_found": ("no such path", "the page is at `/`, the API below `/v1` and `/openai`"),
     "not_yours": ("only its owner or an admin changes what is shared", "save a copy and change that"),
+    "oidc_denied": ("the identity provider says that the person declined", "sign in again"),
+    "oidc_expired": (
+        "a sign-in at an identity provider took too long or was begun in another browser",
+        "begin it again",
+    ),
+    "oidc_failed": (
+        "an identity provider's answer is not good",
+        "the log says why; check the provider under `[signin.oidc]`",
+    ),
+    "oidc_not_allowed": (
+        "the identity may not come in",
+        "`allow` of the provider says who may; or tie it to an account",
+    ),
+    "oidc_taken": ("the account is tied to an identity already", "untie it first"),
+    "oidc_unreachable": ("the identity provider cannot be reached", "try again; check its `issuer` and `ca`"),
+    "password_off": ("nobody signs in with a password here", "use one of the other ways to sign in"),
     "prompt_truncated": ("an engine of ours cut a prompt, which it must not", "report it"),
     "prompt_variable": ("a place to fill in of a prompt is written wrongly", "write it as the message says"),
     "rate_limit_exceeded": ("a limit on requests or tokens is reached", "wait for `retry-after` seconds"),
@@ -83,15 +114,29 @@ API = {
     "request_timeout": ("the request took too long to arrive", "send it faster; `[server] limits` has the bounds"),
     "request_too_large": ("a bound on a request's size is passed", "send less; `[server] limits` has the bounds"),
     "revoked_api_key": ("the key was revoked", "ask for a new one: `freehold keys create NAME`"),
+    "role_too_low": ("the member's role does not reach for this", "ask an owner for another role"),
     "route_not_allowed": ("the key is good, but not for this route", "`GET /v1/models` lists what it may use"),
+    "setup_code": (
+        "the first visit from elsewhere needs a code",
+        "`freehold members link` prints the address that holds it",
+    ),
+    "setup_done": ("the server has an owner already", "sign in, or ask for an invitation"),
     "share_empty": ("there is nothing in the conversation to share", "ask something first"),
     "shutting_down": ("the server is stopping", "try again after `retry-after` seconds"),
+    "signin_busy": (
+        "so many people sign in at once that another would wait in vain",
+        "try again after `retry-after` seconds",
+    ),
+    "signin_failed": ("the name or the password is wrong", "check both, then try again"),
+    "signin_required": ("nobody is signed in, or no longer", "sign in at the page, or send a token"),
+    "signin_throttled": ("too many sign-ins failed", "wait for `retry-after` seconds"),
+    "store_slow": ("the store did not finish a write in time", "look at its disk and load"),
     "store_unavailable": (
         "the ledger or the store takes no write",
         "bring the store back: disk, database; calls are taken again by themselves",
     ),
-    "store_slow": ("the store did not finish a write in time", "look at its disk and load"),
     "text_too_long": ("a text is longer than it may be there", "shorten it, or put it in a file"),
+    "token_not_enough": ("a program's token may not do this", "sign in at the page with a browser"),
     "too_many": ("there are as many of these as one may have", "delete some first"),
     "too_many_connections": ("more connections are open than a worker takes", "close some; `[server] limits`"),
     "unsupported_media_type": ("the body is not declared as JSON", "send `content-type: application/json`"),
@@ -107,10 +152,7 @@ API = {
     ),
     "upstream_error": ("the vendor or engine failed", "try again"),
     "upstream_fault": ("the vendor failed on its own (5xx)", "try again; give the route a fallback"),
-    "upstream_model_missing": (
-        "the vendor does not know the model",
-        "check the deployment's `model` and `endpoint`",
-    ),
+    "upstream_model_missing": ("the vendor does not know the model", "check the deployment's `model` and `endpoint`"),
     "upstream_overloaded": (
         "the vendor is overloaded or limits our rate",
         "wait for `retry-after` seconds; give the route a fallback",
@@ -121,6 +163,8 @@ API = {
         "change the request as its message says",
     ),
     "upstream_timeout": ("connect, first byte, idle or total time ran out", "try again; `timeout` has the bounds"),
+    "weak_password": ("the password is too short, or one of those that are tried first", "take a few words in a row"),
+    "wrong_password": ("that is not the password that the member has", "check it, then try again"),
 }
 """Codes that a client of the API can meet: what each means, and what to do."""
 

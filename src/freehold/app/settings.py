@@ -22,6 +22,7 @@ Bytes = Annotated[int, _BYTES]
 """A number of bytes, or text such as "32 MiB"."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[int, msgspec.Meta(ge=0)]
+Role = Literal["owner", "admin", "auditor", "member"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,6 +198,30 @@ class ToolServer(Table, frozen=True, kw_only=True):
     result_bytes: Annotated[int, msgspec.Meta(ge=100, extra={"unit": "bytes"})] = 100_000  # of a result; more is cut
 
 
+class Oidc(Table, frozen=True, kw_only=True):
+    """A provider of identities that speaks OpenID Connect. It sends people back to /api/signin/NAME/callback."""
+
+    issuer: str  # its address, as its discovery document says it, e.g. "https://id.example.org"
+    client_id: str  # how it knows this server
+    client_secret: Secret | None = None  # { env = "NAME" } or { file = "PATH" }; none for a public client
+    title: str = ""  # what the page calls it; default: its name here
+    scopes: tuple[str, ...] = ("email", "profile")  # what is asked for besides `openid`
+    allow: tuple[str, ...] = ()  # who may come in: "example.org", "ann@example.org", "*"; default: members alone
+    role: Role = "member"  # of a member who comes in for the first time
+    role_claim: str = ""  # claim of the ID token whose values give roles, e.g. "groups"
+    roles: dict[str, Role] = msgspec.field(default_factory=dict)  # value of that claim -> role, at each sign-in
+    ca: Path | None = None  # PEM file with the certificate authorities to trust
+
+
+class Signin(Table, frozen=True, kw_only=True):
+    """How people sign in at the page."""
+
+    password: bool = True  # with a name and a password
+    session_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 14  # days without a visit after which one is signed out
+    url: str = ""  # the page's address for people, e.g. "https://ai.example.org"; default: as the browser says it
+    oidc: dict[str, Oidc] = msgspec.field(default_factory=dict)  # providers of identities, by a short name
+
+
 class File(Table, frozen=True, kw_only=True):
     """freehold.toml. Everything is optional."""
 
@@ -204,6 +229,7 @@ class File(Table, frozen=True, kw_only=True):
     store: Store = msgspec.field(default_factory=Store)
     ledger: Ledger = msgspec.field(default_factory=Ledger)
     access: Access = msgspec.field(default_factory=Access)
+    signin: Signin = msgspec.field(default_factory=Signin)
     engines: Engines = msgspec.field(default_factory=Engines)
     contracts: Contracts = msgspec.field(default_factory=Contracts)
     deployments: dict[str, Deployment] = msgspec.field(default_factory=dict)
@@ -218,6 +244,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     store: Store
     ledger: Ledger
     access: Access
+    signin: Signin
     engines: Engines
     contracts: Contracts
     deployments: dict[str, Deployment]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from freehold.access import Member, throttle
+from freehold.console import invitations
 from freehold.console.audit import note
 from freehold.console.identify import Identity, Settings
 from freehold.console.me import MeDesk
@@ -14,7 +14,6 @@ from freehold.console.members_api import MembersDesk
 from freehold.console.oidc import OidcDesk
 from freehold.console.providers import Provider
 from freehold.console.signin import More, SignInDesk
-from freehold.core.clock import now_ns
 from freehold.core.errors import StoreError
 from freehold.ledger import Ledger
 from freehold.store import Store
@@ -65,12 +64,12 @@ class Console:
         self._identity.passwords.close()
 
     async def _sweep(self) -> None:
-        store: Any = self._identity.store
+        store = self._identity.store
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self._identity.sessions.sweep()
                 await throttle.sweep(store)
-                await store.write(("DELETE FROM signin_state WHERE expires_at < ?", [(now_ns(),)]), durable=False)
+                await invitations.sweep(store)
             except StoreError as e:
                 log.warning("what has ended is not dropped now", extra={"why": e.message, "hint": e.hint})

@@ -13,8 +13,9 @@ from msgspec import UNSET, UnsetType
 from freehold.access import RANKS, Member, list_teams, members, passwords, throttle
 from freehold.console.audit import note
 from freehold.console.identify import Identity
+from freehold.console.invitations import invite, revoke
 from freehold.console.me import SessionRow, row
-from freehold.console.signin import Form, Name, Password, Way, invite
+from freehold.console.signin import Form, Name, Password, Way
 from freehold.core.errors import BadRequest, Forbidden
 from freehold.wire.api import Endpoint, Request
 
@@ -174,6 +175,7 @@ class MembersDesk:
             await note(identity.ledger, "member.display", request.who, **about, display=display)
         if body.disabled is not UNSET:
             await (members.disable if body.disabled else members.enable)(identity.store, member.id)
+            await revoke(identity.store, member)
             act = "member.disable" if body.disabled else "member.enable"
             await note(identity.ledger, act, request.who, **about)
         identity.sessions.forget()
@@ -185,6 +187,7 @@ class MembersDesk:
         passwords.check(request.body.password, member.name, member.display)
         await members.set_password(identity.store, member.id, await identity.passwords.hash(request.body.password))
         ended = await identity.sessions.revoke_all(member.id)
+        await revoke(identity.store, member)
         await throttle.passed(identity.store, throttle.by_name(member.name))
         await note(identity.ledger, "password.reset", request.who, of=member.id, name=member.name, ended=ended)
 
@@ -194,7 +197,7 @@ class MembersDesk:
     async def _link(self, request: Request[Member], member: Member) -> Link:
         if member.disabled_at is not None:
             raise BadRequest(f"{member.name} is disabled.", hint="let the member in again first")
-        token, ends = await invite(self._identity, member)
+        token, ends = await invite(self._identity.store, member)
         await note(self._identity.ledger, "invitation.create", request.who, of=member.id, name=member.name)
         url = f"{self._identity.address(request.exchange)}/#invite={token}"
         return Link(token, url, ends // 1_000_000)

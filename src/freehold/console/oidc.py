@@ -20,8 +20,9 @@ from freehold.access import Member, members
 from freehold.console.audit import note
 from freehold.console.discovery import Directory
 from freehold.console.identify import Identity
+from freehold.console.invitations import keep, look, take
 from freehold.console.providers import Provider
-from freehold.console.signin import Form, Name, SignInDesk, keep, look, take
+from freehold.console.signin import Form, Name, SignInDesk
 from freehold.core.clock import tick
 from freehold.core.errors import BadRequest, Forbidden, FreeholdError, NotFound, OverLimit, StoreError, Unauthenticated
 from freehold.core.ids import new_secret
@@ -123,7 +124,7 @@ class OidcDesk:
         kept = Kept(
             provider.name, nonce, verifier, _digest(browser), self._back(exchange, provider), local_path(next), link
         )
-        await keep(self._identity, "oidc", state, msgspec.to_builtins(kept), WAY * 1_000_000_000)
+        await keep(self._identity.store, "oidc", state, msgspec.to_builtins(kept), WAY * 1_000_000_000)
         query = urlencode(
             {
                 "response_type": "code",
@@ -185,14 +186,14 @@ class OidcDesk:
 
     async def _kept(self, exchange: Exchange, provider: Provider, state: str) -> Kept:
         """Return what this browser left here with, once."""
-        found = await look(self._identity, "oidc", state)
+        found = await look(self._identity.store, "oidc", state)
         if found is None:
             raise _expired()
         kept = msgspec.convert(found[0], Kept)
         browser = self._identity.cookie(exchange, _cookie(state)).decode("latin-1")
         if not hmac.compare_digest(_digest(browser), kept.browser) or kept.provider != provider.name:
             raise _expired()
-        if not await take(self._identity, "oidc", state):
+        if not await take(self._identity.store, "oidc", state):
             raise _expired()
         return kept
 
@@ -205,11 +206,12 @@ class OidcDesk:
             raise Unauthenticated(
                 "The answer is another provider's.", code="oidc_failed", hint="begin the sign-in again"
             )
+        if query.get("error") == "access_denied":
+            raise Forbidden("The sign-in was declined.", code="oidc_denied", hint="begin it again")
         if "error" in query:
-            denied = query["error"] == "access_denied"
-            raise Forbidden(
+            raise Unauthenticated(
                 f"The identity provider says {query['error'][:64]!r}.",
-                code="oidc_denied" if denied else "oidc_failed",
+                code="oidc_failed",
                 hint="begin the sign-in again; the provider's own log says more",
             )
         token = await self._directory.redeem(provider, query.get("code", ""), kept.verifier, kept.back)

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
@@ -16,9 +15,9 @@ import msgspec
 from freehold.access import Member, Session, members, passwords, throttle
 from freehold.console.audit import note
 from freehold.console.identify import COOKIE, Identity
+from freehold.console.invitations import look, take
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, Forbidden, FreeholdError, OverLimit, Unauthenticated
-from freehold.core.ids import new_secret
 from freehold.wire.api import Endpoint, Raw, Request
 from freehold.wire.exchange import Exchange
 from freehold.wire.http import Headers
@@ -27,8 +26,6 @@ log = logging.getLogger("freehold.signin")
 
 More = Callable[[Member], Awaitable[dict[str, Any]]]
 SECOND = 1_000_000_000
-INVITATION = 7 * 86400 * SECOND
-"""How long an invitation is good, nanoseconds."""
 _TRIES, _PAUSE = 20, 0.05
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
@@ -293,7 +290,7 @@ class SignInDesk:
         display = members.check_display(body.display) or member.display
         passwords.check(body.password, member.name, display)
         sealed = await identity.passwords.hash(body.password)
-        if not await take(identity, "invite", body.token):
+        if not await take(identity.store, "invite", body.token):
             raise _no_invitation()
         await members.set_password(identity.store, member.id, sealed)
         await members.update(identity.store, member.id, display=display, settings=member.settings)
@@ -306,7 +303,7 @@ class SignInDesk:
         identity = self._identity
         peer = throttle.by_peer(identity.peer(exchange))
         await throttle.attempt(identity.store, peer)
-        found = await look(identity, "invite", token)
+        found = await look(identity.store, "invite", token)
         member = None
         if found is not None:
             with suppress(FreeholdError):
@@ -315,42 +312,6 @@ class SignInDesk:
             raise _no_invitation()
         await throttle.undo(identity.store, peer)
         return member, found[1]
-
-
-async def invite(identity: Identity, member: Member) -> tuple[str, int]:
-    """Return the token of a new invitation for `member`, with which a password is chosen, and when it ends (ns). Those
-    before it are good no longer."""
-    token, ends = new_secret("fi"), now_ns() + INVITATION
-    data = msgspec.json.encode({"member": member.id}).decode()
-    await identity.store.write(
-        ("DELETE FROM signin_state WHERE data = ?", [(data,)]),
-        ("INSERT INTO signin_state(state, data, expires_at) VALUES (?, ?, ?)", [(_kept("invite", token), data, ends)]),
-    )
-    return token, ends
-
-
-async def look(identity: Identity, kind: str, token: str) -> tuple[dict[str, Any], int] | None:
-    """Return what was kept for `token`, and until when (ns); None when there is nothing in force."""
-    rows = await identity.store.fetch(
-        "SELECT data, expires_at FROM signin_state WHERE state = ? AND expires_at > ?", _kept(kind, token), now_ns()
-    )
-    return (msgspec.json.decode(rows[0][0]), rows[0][1]) if rows else None
-
-
-async def take(identity: Identity, kind: str, token: str) -> bool:
-    """Use up what was kept for `token`; return whether nobody was quicker."""
-    return bool(await identity.store.write(("DELETE FROM signin_state WHERE state = ?", [(_kept(kind, token),)])))
-
-
-async def keep(identity: Identity, kind: str, token: str, data: dict[str, Any], span: int) -> None:
-    """Keep `data` for whoever comes back with `token` within `span` nanoseconds."""
-    row = (_kept(kind, token), msgspec.json.encode(data).decode(), now_ns() + span)
-    await identity.store.write(("INSERT INTO signin_state(state, data, expires_at) VALUES (?, ?, ?)", [row]))
-
-
-def _kept(kind: str, token: str) -> str:
-    """What stands in the table for a token: who reads the table can use nothing of it."""
-    return f"{kind}:{sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def browser_of(exchange: Exchange) -> str:

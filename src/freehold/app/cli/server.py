@@ -41,12 +41,15 @@ def up(context: Context) -> int:
 
 
 def serve(context: Context) -> int:
-    from freehold.app.first_run import base_url, folders
+    from freehold.app.first_run import base_url, folders, page
 
     folders(context.config)
 
     async def started() -> None:
         context.talk.say(f"serving on {base_url(context.config)}")
+        address = await page(context.config)
+        if "#" in address:
+            context.talk.say(f"the first visit makes the owner: {address}")
         _warn(context)
 
     return _serve(context, started)

@@ -48,7 +48,7 @@ async def record(place: Store, act: str, **about: Any) -> None:
     """Put an act, e.g. "key.create", in the ledger; returns when it is durable. Raises StoreError."""
     ledger = Ledger(place)
     try:
-        note = msgspec.json.encode({"act": act, **about}).decode()
+        note = msgspec.json.encode({"act": act, "by": "command line", "member": None, **about}).decode()
         await ledger.note_admin(Entry("admin", new_id("act"), 0, "serve", now_ns(), note=note))
     finally:
         await ledger.close()
