@@ -30,7 +30,7 @@ test: ## install what the tests need and run them all; ARGS="-k name" for some
 	@scripts/browser.sh
 	@scripts/test-needs.sh
 	@.venv/bin/freehold models pull smollm2-135m-instruct all-minilm-l6-v2
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: ## ruff, mypy strict, import-linter, architecture tests
 	@scripts/install.sh .venv requirements/test.txt

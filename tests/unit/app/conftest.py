@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from tests.unit.app.door import open_door
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to stand in, with no user's folder and no vendor's key."""
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder to stand in, with no user's folder and no vendor's key. Its path is short: from a long one the
+    sockets would lie elsewhere."""
     for name in list(os.environ):
         if name.startswith(("FREEHOLD_", "XDG_")) or name.endswith(("_API_KEY", "_TOKEN")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", "")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    with tempfile.TemporaryDirectory(prefix="fh-") as folder:
+        monkeypatch.chdir(folder)
+        yield Path(folder)
+        monkeypatch.undo()
 
 
 @pytest.fixture
