@@ -93,11 +93,11 @@ def test_the_server_that_runs_names_its_store(here: Path, capsys: pytest.Capture
         assert main(["stop"]) == 0
 
 
-def test_the_password_is_read_again_from_where_the_server_has_it(tmp_path: Path) -> None:
-    (tmp_path / "freehold.toml").write_text(BROKEN)
+def test_the_password_is_read_again_from_where_the_server_has_it(here: Path) -> None:
+    (here / "freehold.toml").write_text(BROKEN)
     effective = {"store.url": "postgresql://u@h/d", "store.password": "env:PW"}
-    with running(tmp_path / ".freehold" / "run", effective):
+    with running(here / ".freehold" / "run", effective):
         environment = Environment({"PW": "p/w"})
-        assert kept(locate(None, environment, tmp_path), environment).store_url == "postgresql://u:p%2Fw@h/d"
+        assert kept(locate(None, environment, here), environment).store_url == "postgresql://u:p%2Fw@h/d"
         with pytest.raises(ConfigError, match="PW is not set"):
-            kept(locate(None, Environment({}), tmp_path), Environment({}))
+            kept(locate(None, Environment({}), here), Environment({}))
