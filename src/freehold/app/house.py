@@ -97,6 +97,11 @@ class House:
         ]
         return house
 
+    @property
+    def kept(self) -> store.Store:
+        """The store, for whoever works beside the door."""
+        return self._store
+
     def build(self, config: Config, keys: KeyRing) -> Snapshot:
         """Return the Snapshot of `config` with `keys`. Raises ConfigError."""
         table, providers, prices = wiring.tables(config)

@@ -36,6 +36,7 @@ class Orders:
         self.jobs = Jobs()
         self._table: dict[str, Order] = {
             "looks": supervisor.looks,
+            "console": supervisor.console,
             "endpoints": self._endpoints,
             "settings": self._settings,
             "diff": self._diff,

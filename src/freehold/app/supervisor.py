@@ -225,6 +225,13 @@ class Supervisor:
         """Return what every worker sees: calls under way, circuits, its ledger."""
         return [{"index": index, **answer} for index, answer in await self._gather("look")]
 
+    async def console(self, asked: dict[str, Any]) -> Any:
+        """Have a worker answer what /api/admin answers. Raises what it raises."""
+        for worker in self.workers:
+            if worker.channel is not None and worker.ready:
+                return await worker.channel.ask("console", asked)
+        raise FreeholdError("No worker takes calls now.", retryable=True, hint="look at its log, then ask again")
+
     async def _gather(self, question: str) -> list[tuple[int, Any]]:
         """Ask every worker that takes calls; one that goes meanwhile says nothing."""
         asked = [(w.index, w.channel.ask(question)) for w in self.workers if w.channel is not None and w.ready]

@@ -11,12 +11,13 @@ from typing import Any
 
 import uvloop
 
-from freehold.app import logs
+from freehold.app import clerk, logs
 from freehold.app.access_log import access_log
 from freehold.app.channel import Channel
 from freehold.app.house import House
 from freehold.app.settings import Config
 from freehold.app.tls import server_context
+from freehold.console.office import Office
 from freehold.core.errors import FreeholdError
 from freehold.gateway import Door
 from freehold.pipeline.metrics import Sample, render
@@ -59,6 +60,7 @@ class Worker:
         self._orders: asyncio.Queue[float] = asyncio.Queue()
         self._prepared: Any = None
         self._house: House
+        self._desk: Desk
         self._server: HttpServer
 
     async def run(self) -> None:
@@ -68,13 +70,14 @@ class Worker:
                 "commit": self._commit,
                 "sample": self._sample,
                 "look": self._look,
+                "console": self._console,
                 "stop": self._orders.put,
             }
         )
         await channel.open(self._end)
         index, config = await channel.ask("hello")
         logs.configure(config.server.log)
-        desk = Desk(channel)
+        desk = self._desk = Desk(channel)
         house = self._house = await House.open(config, index, self._meter_fd, desk)
         try:
             self._server = await listen(
@@ -111,6 +114,10 @@ class Worker:
 
     async def _sample(self) -> Sample:
         return self._house.sample(self._server)
+
+    async def _console(self, asked: dict[str, Any]) -> Any:
+        """Answer as /api/admin would, for the command line."""
+        return await clerk.answer(Office(self._house.door.pipeline, self._house.kept, self._desk), **asked)
 
     async def _look(self) -> dict[str, Any]:
         """What this worker sees, for the console: circuits as (deployment, state, attempts under way)."""

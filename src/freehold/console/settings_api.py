@@ -14,6 +14,7 @@ from freehold.console.figures import MS
 from freehold.console.office import Office
 from freehold.core.errors import BadRequest
 from freehold.ledger import Query, Stored, entries
+from freehold.store import Store
 from freehold.wire.api import Endpoint, Request
 
 PAGE = 200
@@ -126,7 +127,7 @@ def endpoints(office: Office) -> list[Endpoint]:
         return done
 
     async def audit(request: Request[Member]) -> Audit:
-        return await acts(office, request.query)
+        return await acts(office.store, request.query)
 
     path = "/api/admin/settings"
     read = partial(Endpoint, method="GET", access="auditor", tag="console")
@@ -152,14 +153,14 @@ def endpoints(office: Office) -> list[Endpoint]:
     ]
 
 
-async def acts(office: Office, asked: AuditQuery) -> Audit:
+async def acts(store: Store, asked: AuditQuery) -> Audit:
     """Return acts of administration, newest first. Raises BadRequest, StoreError."""
     if not 1 <= asked.limit <= PAGE:
         raise BadRequest(f"limit is 1 to {PAGE}.", param="limit", hint="ask page by page: `next` says how to go on")
     query = Query(kinds=("admin",), before=asked.before, limit=SCANNED)
     found: list[Act] = []
     seen, last = 0, None
-    async for stored in entries(office.store, query):
+    async for stored in entries(store, query):
         seen, last = seen + 1, stored.seq
         act = _act(stored)
         if act.act.startswith(asked.act) and asked.member in ("", act.by, act.member):

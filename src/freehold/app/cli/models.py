@@ -1,4 +1,4 @@
-"""`models list|show|pull|rm|fit|verify`."""
+"""`models list|show|pull|rm|fit|verify|start|stop`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def register(commands: Commands) -> None:
     fit_.add_argument("model", nargs="*", help="as for `show`; default: those of the configuration")
     verify_ = group.add("verify", verify, "hash what is here again", "Exit code 1 when a file is not as it should be.")
     verify_.add_argument("model", nargs="*", help="name; default: all that are here")
+
+    start_ = group.add("start", start, "have the running server load a model now, and wait until it has")
+    start_.add_argument("model", help="name, as `models list --here` shows it")
+    stop_ = group.add("stop", stop, "have the running server free a model's memory", "The next call loads it again.")
+    stop_.add_argument("model", help="name, as `models list --here` shows it")
 
 
 def list_models(context: Context) -> int:
@@ -227,6 +232,35 @@ def fit(context: Context) -> int:
     context.talk.rows(
         rows, ("name", "fits", "here", "memory", "threads", "slots", "context", "batch", "kv_type", "why"), "no models"
     )
+    return 0
+
+
+def start(context: Context) -> int:
+    import time
+
+    from freehold.app.cli.console import ask
+
+    name = {"name": context.args.model}
+    model = ask(context, "POST", "models/{name}/start", params=name)
+    while model["engine"] and model["engine"]["state"] == "starting":
+        time.sleep(0.2)
+        model = ask(context, "GET", "models/{name}", params=name)
+    engine = model["engine"]
+    if engine is None or engine["state"] == "failed":
+        why = engine["reason"] if engine else "it was stopped meanwhile"
+        context.talk.error(f"{model['name']} did not start: {why}", "`freehold status` says more", "engine_error")
+        return 1
+    context.talk.result(
+        model, f"{model['name']}: {engine['state']}, {engine['slots']} slots of {engine['context']} tokens"
+    )
+    return 0
+
+
+def stop(context: Context) -> int:
+    from freehold.app.cli.console import ask
+
+    model = ask(context, "POST", "models/{name}/stop", params={"name": context.args.model})
+    context.talk.result(model, f"{model['name']}: stopped")
     return 0
 
 
