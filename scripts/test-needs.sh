@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the tests need besides Python packages: PostgreSQL, and Node's official client. Does nothing when all is there.
+# What the tests need besides Python packages: PostgreSQL, a browser with fonts, Node's packages for tests, and tsc.
+# Does nothing when all is there.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,6 +26,23 @@ if ! have_postgres; then
     have_postgres || stop "PostgreSQL was installed, but its server is not found" "put its bin folder on PATH"
 fi
 
+have_browser() {
+    [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+        command -v google-chrome >/dev/null 2>&1
+}
+
+if ! have_browser; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        echo "installing chromium" >&2
+        export DEBIAN_FRONTEND=noninteractive
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core \
+            fonts-noto-core; } >/dev/null || stop "chromium was not installed" "see the lines above"
+    else
+        stop "the tests of the page need a browser" "install it, e.g. sudo apt-get install chromium fonts-noto-core"
+    fi
+    have_browser || stop "chromium was installed, but is not found" "name it: CHROMIUM=/path/to/chromium"
+fi
+
 command -v node >/dev/null 2>&1 || stop "the tests of the official Node client need Node.js" "install Node.js with npm"
 wanted=$(cksum <tests/node/package-lock.json)
 if [ "$(cat tests/node/node_modules/.stamp 2>/dev/null)" != "$wanted" ]; then
@@ -36,4 +54,12 @@ if [ "$(cat tests/node/node_modules/.stamp 2>/dev/null)" != "$wanted" ]; then
     (cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
         stop "the Node client was not installed" "see the lines above: no network, a full disk, or a wrong hash"
     printf '%s' "$wanted" >tests/node/node_modules/.stamp
+fi
+
+# The compiler that checks the page's types; `scripts/browser.sh` lays only what the page itself needs.
+wanted=$(cksum <web/package-lock.json)
+if [ "$(cat web/node_modules/.stamp 2>/dev/null)" != "$wanted" ]; then
+    (cd web && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+        stop "the compiler of the page's types was not installed" "see the lines above: no network, or a wrong hash"
+    printf '%s' "$wanted" >web/node_modules/.stamp
 fi

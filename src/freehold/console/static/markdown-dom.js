@@ -275,7 +275,8 @@ function top(token, depth) {
     case "hr":
       return document.createElement("hr");
     case "code":
-      return codeBlock(token.text, token.lang ?? "", true).node;
+      // marked counts the break before the closing fence as one of the code's where blank lines stand before it
+      return codeBlock(token.text.replace(/\n$/, ""), token.lang ?? "", true).node;
     case "blockquote":
       return quote(token, depth);
     case "list": {

@@ -17,6 +17,8 @@ const ROWS = 1_200; // characters of an open list or table, above which its fini
 const HUGE = 24_000; // characters of an open block, above which its new words are shown as they are until it ends
 const REST = 8; // how many times as long as drawing it took an open block is left alone
 const LONGEST_REST = 400; // milliseconds
+/** Blocks that an empty line ends. */
+const ENDED = new Set(["paragraph", "heading", "table", "blockquote", "hr", "code", "math"]);
 
 const options = new Marked({ gfm: true, breaks: false, extensions: undefined }).use({ extensions: syntax }).defaults;
 if (!document.querySelector('link[href="/markdown.css"]')) {
@@ -205,6 +207,10 @@ export class Markdown extends HTMLElement {
     const token = tokens[index];
     if (!next || !token) return false;
     const rest = this.#tail.slice(after).replace(/^\n+/, "");
+    if (/\n[ \t]*\n$/.test(this.#tail.slice(0, this.#tail.length - rest.length))) {
+      if (ENDED.has(token.type) && !/^ {4}/.test(token.raw)) return true;
+      if (token.type === "list" && /^[^\s\-*+\d]/.test(rest)) return true;
+    }
     const line = rest.indexOf("\n");
     if (line < 0 || (next.type === "table" && rest.indexOf("\n", line + 1) < 0)) return false;
     return token.type !== "paragraph" || !opensMath(token.raw + rest);
