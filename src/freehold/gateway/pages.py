@@ -7,7 +7,7 @@ import asyncio
 import gzip
 import hashlib
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
@@ -98,7 +98,7 @@ class Pages:
         if path == _VERSION and self._paths:
             await self._serve_version(exchange)
             return
-        name = next((shell for route, shell in _SHELLS if route.fullmatch(path)), path)
+        name = path if path in self._paths else _shell(path)
         file = self._paths.get(name)
         found = None if file is None else await self._find(name, file)
         if file is None or found is None:
@@ -168,6 +168,13 @@ def _fingerprint(paths: dict[str, Path]) -> bytes:
         whole.update(name.encode() + b"\0")
         whole.update(_hash(file.read_bytes()) if file.is_file() else b"-")
     return whole.hexdigest()[:_HASH_LETTERS].encode()
+
+
+def _shell(path: str) -> str:
+    """Return the page that answers on `path`, or `path`: what ends like a file is one, and is there or is not."""
+    if PurePosixPath(path).suffix in _MEDIA:
+        return path
+    return next((shell for route, shell in _SHELLS if route.fullmatch(path)), path)
 
 
 def _headers(name: str, suffix: str, etag: bytes, versioned: bool) -> list[tuple[bytes, bytes]]:
