@@ -44,22 +44,23 @@ if ! have_browser; then
 fi
 
 command -v node >/dev/null 2>&1 || stop "the tests of the official Node client need Node.js" "install Node.js with npm"
-wanted=$(cksum <tests/node/package-lock.json)
-if [ "$(cat tests/node/node_modules/.stamp 2>/dev/null)" != "$wanted" ]; then
-    if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
-        HOME=$PWD/.venv/home
-        export HOME
-        mkdir -p "$HOME"
-    fi
-    (cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
-        stop "the Node client was not installed" "see the lines above: no network, a full disk, or a wrong hash"
-    printf '%s' "$wanted" >tests/node/node_modules/.stamp
+if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
+    HOME=$PWD/.venv/home
+    export HOME
+    mkdir -p "$HOME"
 fi
 
+# node_packages FOLDER WHAT: lay the packages of its lock file into it, unless they are there.
+node_packages() {
+    wanted=$(cksum <"$1/package-lock.json")
+    if [ "$(cat "$1/node_modules/.stamp" 2>/dev/null)" != "$wanted" ]; then
+        (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+            stop "$2 was not installed" "see the lines above: no network, a full disk, or a wrong hash"
+        printf '%s' "$wanted" >"$1/node_modules/.stamp"
+    fi
+}
+
+node_packages tests/node "the Node client"
+node_packages tests/node/oidc "the identity provider of the tests"
 # The compiler that checks the page's types; `scripts/browser.sh` lays only what the page itself needs.
-wanted=$(cksum <web/package-lock.json)
-if [ "$(cat web/node_modules/.stamp 2>/dev/null)" != "$wanted" ]; then
-    (cd web && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
-        stop "the compiler of the page's types was not installed" "see the lines above: no network, or a wrong hash"
-    printf '%s' "$wanted" >web/node_modules/.stamp
-fi
+node_packages web "the compiler of the page's types"

@@ -92,7 +92,9 @@ def test_lock_files_hold_exact_versions_and_hashes_and_no_host(path: Path) -> No
             assert "--hash=sha256:" in entry, first
 
 
-@pytest.mark.parametrize("path", [ROOT / "web/package-lock.json", ROOT / "tests/node/package-lock.json"], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [ROOT / f"{folder}/package-lock.json" for folder in ("web", "tests/node", "tests/node/oidc")], ids=name_of
+)
 def test_node_lock_files_hold_integrity_and_no_registry(path: Path) -> None:
     import json
 

@@ -298,7 +298,7 @@ async def link(store: Store, id: str, subject: str) -> bool:
     except StoreError as e:
         if e.code != CONFLICT:
             raise
-        raise BadRequest("Another member has this identity.", code="name_taken", hint="sign in as that one") from e
+        raise BadRequest("Another member has this identity.", code="oidc_taken", hint="sign in as that one") from e
 
 
 async def unlink(store: Store, id: str) -> None:

@@ -34,6 +34,10 @@ API = {
         "a change came with a session, but not with its `x-freehold-csrf`",
         "load the page again; programs use a token: `POST /api/me/tokens`",
     ),
+    "deployment_hidden": (
+        "no public name leads to this deployment alone, so it cannot be tried",
+        "set `[server] expose_deployments`, or give it a route of its own",
+    ),
     "disabled_team": ("the key's team is disabled", "have it enabled: `freehold teams set NAME --enable`"),
     "duplicate_key": ("a JSON object of the request names a member twice", "keep one"),
     "engine_busy": (
@@ -73,6 +77,7 @@ API = {
         "ask for another one: `freehold members link NAME`",
     ),
     "json_too_deep": ("the body nests too deeply", "flatten it; `[server] limits.depth` is the bound"),
+    "key_of_member": ("the key is a member's own", "disable that member: the key ends with it"),
     "last_owner": ("the last owner cannot be stopped or given another role", "make somebody else an owner first"),
     "member_disabled": ("the account is disabled", "have it enabled: `freehold members enable NAME`"),
     "memory_full": ("it is remembered already, or there is no room for more", "look at the list of memories"),
@@ -80,6 +85,7 @@ API = {
     "missing_api_key": ("no key was sent", "send `Authorization: Bearer fh-...` or `api-key: fh-...`"),
     "model_missing": ("the model's file is not on the machine", "`freehold models pull NAME`"),
     "model_not_found": ("no such model, or not for this key", "`GET /v1/models` lists what the key may use"),
+    "model_reference": ("what is to be pulled is no name of a model", "a catalogue name, `hf:...` or `pypi:...`"),
     "name_taken": ("a member, its key or its identity is another's already", "choose another name"),
     "no_deployment_available": (
         "no deployment of the route can take the call now",
@@ -100,7 +106,7 @@ API = {
         "the identity may not come in",
         "`allow` of the provider says who may; or tie it to an account",
     ),
-    "oidc_taken": ("the account is tied to an identity already", "untie it first"),
+    "oidc_taken": ("the account is tied to an identity already, or the identity to another", "untie it first"),
     "oidc_unreachable": ("the identity provider cannot be reached", "try again; check its `issuer` and `ca`"),
     "password_off": ("nobody signs in with a password here", "use one of the other ways to sign in"),
     "prompt_truncated": ("an engine of ours cut a prompt, which it must not", "report it"),

@@ -9,11 +9,10 @@ import msgspec
 
 from freehold import __version__
 from freehold.access import Member
-from freehold.app import tooling
+from freehold.app import people, tooling
 from freehold.app.settings import Config
 from freehold.assist import Assist, AssistSettings
 from freehold.console import Console, admin
-from freehold.console import Settings as People
 from freehold.ledger import Ledger
 from freehold.pipeline import Pipeline
 from freehold.store import Store
@@ -49,7 +48,7 @@ class Rooms:
         async def home(member: Member) -> dict[str, Any]:
             return await assist.home(member)
 
-        console = Console(opened, ledger, client, people(config), home)
+        console = Console(opened, ledger, client, people.settings(config), home)
         rooms = cls(console, assist)
         endpoints = [
             *console.endpoints(),
@@ -65,7 +64,7 @@ class Rooms:
 
     def configure(self, config: Config) -> None:
         """Put another configuration in force."""
-        self._console.configure(people(config))
+        self._console.configure(people.settings(config))
         self._assist.reconfigure(tooling.servers(config))
 
     async def quiet(self) -> None:
@@ -80,14 +79,3 @@ class Rooms:
     async def _describe(self, request: Request[Any]) -> Raw:
         described = self.api.openapi("Freehold", __version__)
         return Raw(msgspec.json.encode(described), "application/json", ((b"cache-control", b"no-cache"),))
-
-
-def people(config: Config) -> People:
-    """Return what the console is told of people and their sign-in."""
-    return People(
-        tls=config.server.tls is not None,
-        trusted_proxies=config.server.trusted_proxies,
-        default_limits=config.access.default_limits,
-        setup_file=config.run / "setup.code",
-        version=__version__,
-    )

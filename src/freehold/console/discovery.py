@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ipaddress
+import re
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -20,6 +21,7 @@ from freehold.wire.origin import Timeouts
 KEPT = 3600.0
 """Seconds that metadata and keys are kept."""
 _CAP = 1 << 20
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
 _TIMES = Timeouts(connect=5.0, first_byte=10.0, idle=10.0, total=15.0)
 
 
@@ -32,14 +34,18 @@ class Metadata(msgspec.Struct, frozen=True):
     jwks_uri: str
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     authorization_response_iss_parameter_supported: bool = False
+    userinfo_endpoint: str | None = None
 
 
 class _KeySet(msgspec.Struct):
     keys: list[dict[str, Any]]
 
 
-class _Tokens(msgspec.Struct):
+class Tokens(msgspec.Struct):
+    """What a code is exchanged for."""
+
     id_token: str
+    access_token: str = ""
 
 
 class Directory:
@@ -65,11 +71,13 @@ class Directory:
                     raise _wrong(f"{url} is of the issuer {found.issuer[:200]!r}", "write `issuer` as that says it")
                 for each in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
                     place(each, provider)
+                if found.userinfo_endpoint is not None:
+                    place(found.userinfo_endpoint, provider)
                 known = self._metadata[provider] = (tick() + KEPT, found)
         return known[1]
 
-    async def redeem(self, provider: Provider, code: str, verifier: str, back: str) -> str:
-        """Return the ID token that `code` stands for."""
+    async def redeem(self, provider: Provider, code: str, verifier: str, back: str) -> Tokens:
+        """Return the tokens that `code` stands for."""
         metadata = await self.metadata(provider)
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": verifier}
         lines = b"content-type: application/x-www-form-urlencoded\r\naccept: application/json\r\n"
@@ -87,21 +95,37 @@ class Directory:
         if answer.status != 200:
             said = _said(answer.body)
             raise _wrong(f"{url} answered {answer.status}{said}", "check client_id and client_secret")
-        tokens: _Tokens = _read(answer.body, _Tokens, url)
-        return tokens.id_token
+        tokens: Tokens = _read(answer.body, Tokens, url)
+        return tokens
 
     async def verify(
-        self, provider: Provider, token: str, nonce: str, now: float
+        self, provider: Provider, tokens: Tokens, nonce: str, now: float
     ) -> tuple[idtoken.Claims, dict[str, Any]]:
-        """Return what an ID token says, once it is found good; keys are fetched anew when none is the token's."""
+        """Return what an ID token says, once it is found good; keys are fetched anew when none is the token's. A
+        provider may tell name and address apart from it: then they are asked for."""
         metadata = await self.metadata(provider)
-        wanted = idtoken.head(token)
+        wanted = idtoken.head(tokens.id_token)
         known = self._keys.get(metadata.jwks_uri)
         if known is None or known[0] <= tick() or not idtoken.usable(known[1], wanted):
             body = await self._get(provider, metadata.jwks_uri)
             listed = _read(body, _KeySet, metadata.jwks_uri).keys
             known = self._keys[metadata.jwks_uri] = (tick() + KEPT, list(filter(None, map(_key, listed))))
-        return idtoken.verify(token, known[1], issuer=metadata.issuer, client=provider.client_id, nonce=nonce, now=now)
+        claims, whole = idtoken.verify(
+            tokens.id_token, known[1], issuer=metadata.issuer, client=provider.client_id, nonce=nonce, now=now
+        )
+        if "email" not in whole and metadata.userinfo_endpoint is not None and _BEARER.fullmatch(tokens.access_token):
+            more = await self._userinfo(provider, metadata.userinfo_endpoint, tokens.access_token)
+            if more.get("sub") == claims.sub:  # OpenID Connect Core 1.0, section 5.3.2
+                whole = {**more, **whole}
+        return claims, whole
+
+    async def _userinfo(self, provider: Provider, url: str, token: str) -> dict[str, Any]:
+        lines = f"accept: application/json\r\nauthorization: Bearer {token}\r\n".encode()
+        answer = await self._ask(provider, b"GET", url, lines, b"")
+        if answer.status != 200 or not answer.headers.get(b"content-type", b"").startswith(b"application/json"):
+            return {}
+        found: dict[str, Any] = _read(answer.body, dict[str, Any], url)
+        return found
 
     async def _get(self, provider: Provider, url: str) -> bytes:
         answer = await self._ask(provider, b"GET", url, b"accept: application/json\r\n", b"")

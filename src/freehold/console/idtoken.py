@@ -23,7 +23,12 @@ LEEWAY = 60
 OLDEST = 3600
 """Seconds: a token for a sign-in that began a few minutes ago was not made before that."""
 _LEAST_RSA = 2048
-_KINDS = {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
+_KINDS = {
+    "RS256": ("RSA", None),
+    "ES256": ("EC", "P-256"),
+    "EdDSA": ("OKP", "Ed25519"),
+    "Ed25519": ("OKP", "Ed25519"),  # the newer name for the same (RFC 9864)
+}
 
 
 class Jwk(msgspec.Struct):
@@ -82,7 +87,7 @@ def usable(keys: Sequence[Jwk], wanted: Head) -> list[Jwk]:
         if key.kty == kind
         and (curve is None or key.crv == curve)
         and key.use in (None, "sig")
-        and key.alg in (None, wanted.alg)
+        and (key.alg is None or (key.alg in _KINDS and _KINDS[key.alg] == (kind, curve)))
         and (wanted.kid is None or key.kid == wanted.kid)
     ]
 
@@ -156,7 +161,7 @@ def _eddsa(key: Jwk, data: bytes, mark: bytes) -> None:
     public.verify(mark, data)
 
 
-_SIGNATURES = {"RS256": _rsa, "ES256": _ecdsa, "EdDSA": _eddsa}
+_SIGNATURES = {"RS256": _rsa, "ES256": _ecdsa, "EdDSA": _eddsa, "Ed25519": _eddsa}
 
 
 def _number(text: str) -> int:

@@ -214,8 +214,8 @@ class OidcDesk:
                 code="oidc_failed",
                 hint="begin the sign-in again; the provider's own log says more",
             )
-        token = await self._directory.redeem(provider, query.get("code", ""), kept.verifier, kept.back)
-        return await self._directory.verify(provider, token, kept.nonce, time.time())
+        tokens = await self._directory.redeem(provider, query.get("code", ""), kept.verifier, kept.back)
+        return await self._directory.verify(provider, tokens, kept.nonce, time.time())
 
     async def _member(
         self, exchange: Exchange, provider: Provider, kept: Kept, subject: str, claims: dict[str, Any]

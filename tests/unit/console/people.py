@@ -111,8 +111,10 @@ PROBES = [
 
 
 @asynccontextmanager
-async def open_house(url: str, more: Callable[[Member], Any] | None = None, **settings: Any) -> AsyncIterator[House]:
-    """Serve on a free port until the block ends."""
+async def open_house(
+    url: str, more: Callable[[Member], Any] | None = None, *, port: int = 0, **settings: Any
+) -> AsyncIterator[House]:
+    """Serve on `port`, or a free one, until the block ends."""
     store = await stores.open(url, durable=True)
     ledger = Ledger(store)
     client = Client()
@@ -131,7 +133,8 @@ async def open_house(url: str, more: Callable[[Member], Any] | None = None, **se
         exchange.reply(status, headers, body)
 
     sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
     sock.listen(64)
     sock.setblocking(False)
     server = await listen(handle, sock=sock, on_error=refuse)
