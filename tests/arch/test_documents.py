@@ -103,6 +103,24 @@ def test_every_path_of_the_door_is_documented() -> None:
     assert [name for name in sorted(headers) if name not in text] == []
 
 
+def test_every_endpoint_of_the_api_is_documented() -> None:
+    """All that the rooms' files write as a path below /api is in the table, and all of the table on the page."""
+    from freehold.app import reference_api
+
+    text = (FOLDER / "api.md").read_text("utf-8")
+    table = reference_api.endpoints()
+    headings = [f"### `{endpoint.method} {endpoint.path}`" for endpoint in table]
+    assert len(headings) > 50
+    assert [heading for heading in headings if heading not in text.splitlines()] == []
+    assert all(endpoint.summary and endpoint.tag in reference_api.TAGS for endpoint in table)
+    written = set()
+    for room in ("assist", "console"):
+        for path in (ROOT / "src" / "freehold" / room).rglob("*.py"):
+            written |= set(re.findall(r'path="(/api/[^"{}]+)"', path.read_text("utf-8")))
+    assert len(written) > 10
+    assert written - {endpoint.path for endpoint in table} == set()
+
+
 def test_the_schema_accepts_what_the_reader_accepts(tmp_path: Path) -> None:
     schema = json.loads(json.dumps(reference.schema()))
     jsonschema.Draft202012Validator.check_schema(schema)

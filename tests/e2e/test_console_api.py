@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Starter
 from tests.models import chat_model
-from tests.system import System, config, deployment, until
+from tests.system import ROOT, System, config, deployment, until
 from tests.vendor import Vendor
 
 __all__ = ["chat_model"]
@@ -86,7 +86,9 @@ async def test_figures_of_all_workers_and_who_may_see_them(house: System) -> Non
     ada = await Signed(house).enter("/api/session", name="ada", password=PASSWORD)
     ben = await Signed(house).enter("/api/session", name="ben", password=PASSWORD)
     described = (await ada.client.get("/api/openapi.json")).json()["paths"]
+    page = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
     for path, methods in described.items():
+        assert all(f"`{method.upper()} {path}`" in page for method in methods), path
         if path.startswith("/api/admin/"):
             filled = path.removeprefix("/api/admin/").replace("{", "").replace("}", "")
             for method, operation in methods.items():

@@ -272,7 +272,15 @@ def errors() -> str:
     return reference_errors.page(reference.MADE)
 
 
+def api() -> str:
+    """docs/reference/api.md."""
+    from freehold.app import reference_api
+
+    return reference_api.page(reference.MADE)
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "api.md": api,
     "settings.md": reference.settings,
     "kinds.md": kinds,
     "models-file.md": models_file,

@@ -262,9 +262,7 @@ def _way_to(routes: dict[str, Route], deployment: Deployment, model: str) -> str
     if not deployment.wildcard:
         return way
     if not model:
-        raise BadRequest(
-            f"{deployment.name} takes any model.", code="model_missing", param="model", hint="say which one to ask"
-        )
+        raise BadRequest(f"{deployment.name} takes any model.", param="model", hint="say which one to ask")
     return f"{way}/{model}"
 
 
