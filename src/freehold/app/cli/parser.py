@@ -8,7 +8,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from freehold import __version__
-from freehold.app.cli import chat, configuration, console, doctor, history, keys, ledger, models, server, teams
+from freehold.app.cli import (
+    chat,
+    configuration,
+    console,
+    doctor,
+    history,
+    keys,
+    ledger,
+    members,
+    models,
+    server,
+    teams,
+)
 from freehold.app.cli.output import Talk, UsageError
 
 if TYPE_CHECKING:
@@ -128,6 +140,6 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", "-V", action="version", version=f"freehold {__version__}")
     commands = Commands(parser.add_subparsers(title="commands", metavar="COMMAND", required=True), shared)
-    for group in (server, configuration, doctor, console, models, keys, teams, ledger, chat, history):
+    for group in (server, configuration, doctor, console, models, keys, teams, members, ledger, chat, history):
         group.register(commands)
     return parser
