@@ -11,9 +11,9 @@ import msgspec
 from freehold import __version__
 from freehold.wire.api import Api, Endpoint
 
-_INTRO = """Everything that the page and the console do goes through these endpoints, and so can you. They take and answer
-JSON; times are milliseconds since the epoch, money is decimal text beside its currency, ids are opaque text. The same,
-for machines, is at `GET /api/openapi.json`.
+_INTRO = """Everything that the page and the console do goes through these endpoints, and so can you. They take and
+answer JSON; times are milliseconds since the epoch, money is decimal text beside its currency, ids are opaque text. The
+same, for machines, is at `GET /api/openapi.json`.
 
 **Who may.** An endpoint names the least role that it asks for: everybody (`public`), `member`, `auditor` (reads the
 console), `admin` (changes it), `owner`. Show a token in `authorization: Bearer ...` (`POST /api/me/tokens` makes
