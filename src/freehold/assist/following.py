@@ -56,8 +56,9 @@ class Following:
             try:
                 if await self._look(self._hub.followed()):
                     pause = QUICK
-            except StoreError as e:
-                log.warning("conversations cannot be followed now", extra={"why": str(e)})
+            except Exception as e:  # whatever it is, the next look may go well
+                shown = None if isinstance(e, StoreError) else e
+                log.warning("conversations cannot be followed now", extra={"why": str(e)}, exc_info=shown)
             await asyncio.sleep(pause)
 
     async def _look(self, followed: Sequence[str]) -> bool:

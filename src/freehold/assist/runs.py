@@ -155,7 +155,7 @@ class Runs:
             message.error = Fault(e.code, e.sentences())
             self._kit.pipeline.metrics.count("freehold_calls_total", (("status", str(e.status)), ("error", e.code)))
         except Exception:
-            log.exception("an answer failed", extra={"message": message.id})
+            log.exception("an answer failed", extra={"answer": message.id})
             message.error = Fault("internal_error", "Freehold failed to make this answer. Look for it in its log.")
         if end != "waiting":
             unsettled(message)
@@ -190,7 +190,7 @@ class Runs:
                     return
                 break
             except StoreError as e:
-                log.error("the end of an answer is not on record", extra={"message": message.id, "why": str(e)})
+                log.error("the end of an answer is not on record", extra={"answer": message.id, "why": str(e)})
                 if attempt + 1 == TRIES or self._closed:
                     return
                 await asyncio.sleep(0.5 * 2**attempt)
@@ -234,8 +234,9 @@ class Runs:
                 if steps:
                     await self._kit.store.write(*steps, durable=False)
                 rows = await self._kit.store.fetch("SELECT message, orders FROM run WHERE holder = ?", self.holder)
-            except StoreError as e:
-                log.warning("what was heard is not in the store yet", extra={"why": str(e)})
+            except Exception as e:  # whatever it is, the next copy may go well
+                shown = None if isinstance(e, StoreError) else e
+                log.warning("what was heard is not in the store yet", extra={"why": str(e)}, exc_info=shown)
                 for each in running:
                     each.live.dirty = True
                 continue
@@ -252,8 +253,12 @@ class Runs:
 
     async def _sweep(self) -> None:
         while True:
-            with suppress(StoreError):
+            try:
                 await self.recover()
+            except StoreError as e:
+                log.warning("the runs of the dead cannot be looked for now", extra={"why": str(e)})
+            except Exception:  # whatever it is, the next look may go well
+                log.exception("the runs of the dead were not looked for")
             self._hub.tidy()
             await asyncio.sleep(SWEEP)
 
@@ -290,7 +295,7 @@ class Runs:
             ]
         steps.append(("DELETE FROM run WHERE message = ? AND holder = ? AND beat_at = ?", [(id, holder, beat_at)]))
         if await self._kit.store.write(*steps) and message is not None:
-            log.warning("an answer was interrupted: its process is gone", extra={"message": id})
+            log.warning("an answer was interrupted: its process is gone", extra={"answer": id})
             self._hub.publish(conversation, "message", {"message": message}, id)
             await self.tell_conversation(member, conversation)
             self.later(self.ended(member, conversation))

@@ -37,7 +37,7 @@ JSON: Headers = ((b"content-type", b"application/json"),)
 MODELS = {
     "plain": "ok",
     "other": "ok;more=2",
-    "slow": "ok;every=15;more=200",
+    "slow": "ok;every=15;more=70",
     "tooled": "ok;tools=once",
     "busy": "ok",
     "broken": "cut;after=6",
