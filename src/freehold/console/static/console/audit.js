@@ -1,7 +1,7 @@
 // Who administered what, and when: read from the ledger, so that nobody can take it back.
 
 import { t } from "../i18n.js";
-import { instant } from "./format.js";
+import { stamp } from "./format.js";
 import { html } from "./hooks.js";
 import { go, useAddress, useResource, withQuery } from "./place.js";
 import { Empty, Head, Loaded, Table } from "./parts.js";
@@ -27,7 +27,7 @@ export default function Audit() {
 /** @returns {import("./parts.js").Column[]} */
 function columns() {
   return [
-    { name: "at", label: t("When"), main: true, cell: (row) => instant(row.at) },
+    { name: "at", label: t("When"), main: true, whole: true, cell: (row) => stamp(row.at) },
     { name: "by", label: t("By"), cell: (row) => row.by || t("command line") },
     { name: "act", label: t("Act"), cell: (row) => html`<code>${row.act}</code>` },
     { name: "about", label: t("About"), cell: (row) => html`<span class="about">${Object.entries(row.about).filter(([, value]) => value !== "" && value != null).map(([name, value]) => html`<span key=${name}><span class="faint">${name}</span> ${told(value)}</span>`)}</span>` },

@@ -17,7 +17,7 @@ function Health({ health, engine_state: engine, own }) {
     const tone = engine === "failed" ? "bad" : engine === "ready" || engine === "busy" ? "good" : "";
     return html`<${Badge} tone=${tone}>${engines[/** @type {"ready"} */ (engine)] ?? engine}<//>`;
   }
-  const words = { ok: t("Well"), trial: t("On trial"), open: t("Left out"), idle: t("Not called yet") };
+  const words = { ok: t("Healthy"), trial: t("On trial"), open: t("Left out"), idle: t("Not called yet") };
   const tone = { ok: "good", trial: "warn", open: "bad", idle: "" }[/** @type {"ok"} */ (health)] ?? "";
   return html`<${Badge} tone=${tone}>${words[/** @type {"ok"} */ (health)] ?? health}<//>`;
 }
@@ -104,7 +104,7 @@ function Try({ row, close }) {
     setResult(await call("POST", `/api/admin/deployments/${encodeURIComponent(row.name)}/try`, { prompt }));
   });
   return html`<${Sheet} title=${t("Try {name}", { name: row.name })} close=${close} onSubmit=${form.submit}
-      footer=${html`<${Buttons} form=${form} onClose=${close} action=${result ? t("Try again") : t("Send")} />`}>
+      footer=${html`<${Buttons} form=${form} onClose=${close} action=${result ? t("Try again") : t("Send")} leave=${t("Close")} />`}>
     <p class="faint">${t("It is called as any client would, recorded on the ledger and billed to your own key.")}</p>
     <${Field} form=${form} name="prompt" label=${t("What to say")} rows=${2} required />
     <${Wrong} form=${form} />

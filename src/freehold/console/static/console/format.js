@@ -75,6 +75,13 @@ export const moment = (ms) => (ms == null ? NONE : date(ms));
 /** A moment to the second, as records have it. @param {Value} ms */
 export const instant = (ms) => (ms == null ? NONE : date(ms, { dateStyle: "medium", timeStyle: "medium" }));
 
+/** A moment in a list: to the second, the year only when it is another one. @param {Value} ms */
+export function stamp(ms) {
+  if (ms == null) return NONE;
+  const year = new Date(ms).getFullYear() === new Date().getFullYear() ? undefined : /** @type {const} */ ("numeric");
+  return date(ms, { year, month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit" });
+}
+
 /** @param {Value} ms */
 export const day = (ms) => (ms == null ? NONE : date(ms, { dateStyle: "medium" }));
 

@@ -123,13 +123,13 @@ export function Limits({ form, name, label, hint }) {
     ${rows.map((row, n) => html`<div key=${n} class="limit-row" role="group" aria-label=${t("Limit {n}", { n: n + 1 })}>
       <select class="select" aria-label=${t("What is limited")} value=${row.measure} onInput=${(/** @type {any} */ e) => put(n, { measure: value(e) })}>
         <option value="budget">${t("Budget")}</option><option value="requests">${t("Requests")}</option><option value="tokens">${t("Tokens")}</option></select>
+      <select class="select" aria-label=${t("Window")} value=${row.window} onInput=${(/** @type {any} */ e) => put(n, { window: value(e) })}>
+        ${row.measure !== "budget" && html`<option value="minute">${t("per minute")}</option>`}<option value="day">${t("per day")}</option>
+        <option value="month">${t("per month")}</option><option value="total">${t("in all")}</option></select>
       <input class="input numeric" inputmode="decimal" aria-label=${t("Amount")} value=${row.amount} aria-invalid=${bad ? "true" : undefined}
         onInput=${(/** @type {any} */ e) => put(n, { amount: value(e) })} />
       ${row.measure === "budget" && html`<input class="input currency" maxlength="3" aria-label=${t("Currency")} value=${row.currency || "USD"}
         onInput=${(/** @type {any} */ e) => put(n, { currency: value(e).toUpperCase() })} />`}
-      <select class="select" aria-label=${t("Window")} value=${row.window} onInput=${(/** @type {any} */ e) => put(n, { window: value(e) })}>
-        ${row.measure !== "budget" && html`<option value="minute">${t("per minute")}</option>`}<option value="day">${t("per day")}</option>
-        <option value="month">${t("per month")}</option><option value="total">${t("in all")}</option></select>
       <button type="button" class="icon-button" aria-label=${t("Remove limit {n}", { n: n + 1 })}
         onClick=${() => form.set(name, rows.filter((_, k) => k !== n))}><${Icon} name="close" /></button></div>`)}
     ${bad && html`<p class="error" role="alert">${bad}</p>`}
@@ -137,8 +137,8 @@ export function Limits({ form, name, label, hint }) {
       <${Icon} name="plus" />${t("Add a limit")}</button></div></fieldset>`;
 }
 
-/** The buttons under a form. @param {{ form: Form, onClose: () => void, action: string }} props */
-export function Buttons({ form, onClose, action }) {
-  return html`<button type="button" class="button" onClick=${onClose}>${t("Cancel")}</button>
+/** The buttons under a form. @param {{ form: Form, onClose: () => void, action: string, leave?: string }} props */
+export function Buttons({ form, onClose, action, leave = t("Cancel") }) {
+  return html`<button type="button" class="button" onClick=${() => onClose()}>${leave}</button>
     <button class="button primary" disabled=${form.busy}>${form.busy && html`<span class="spinner"></span>`}${action}</button>`;
 }

@@ -5,7 +5,7 @@ import { t } from "../i18n.js";
 import { Menu, openDialog } from "../ui.js";
 import { Bar } from "./charts.js";
 import { Field, Wrong, useForm } from "./forms.js";
-import { NONE, cash, count, exact, instant, share, span } from "./format.js";
+import { NONE, cash, count, exact, instant, share, span, stamp } from "./format.js";
 import { html, useEffect, useMemo, useState } from "./hooks.js";
 import { Icon } from "./icons.js";
 import Entry from "./entry.js";
@@ -15,6 +15,9 @@ import { Badge, Empty, Head, Loaded, Pick, Progress, Sheet, Table } from "./part
 const FILTERS = ["kinds", "call", "key", "team", "asked", "deployment", "maker", "seller", "host", "error", "failed", "since", "until", "min_cost"];
 /** @type {Record<string, number>} */
 const LAST = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 };
+
+/** @returns {[string, string][]} */
+const times = () => [["1h", t("last hour")], ["24h", t("last 24 hours")], ["7d", t("last 7 days")], ["30d", t("last 30 days")], ["custom", t("from … until …")]];
 
 /** The filters of the address as the API takes them. @param {URLSearchParams} query */
 function asked(query) {
@@ -74,6 +77,7 @@ function Filters({ query }) {
   const shown = (/** @type {string} */ name) => {
     const value = query.get(name) ?? "";
     if (name === "since" || name === "until") return instant(Number(value));
+    if (name === "last") return times().find(([id]) => id === value)?.[1] ?? value;
     if (name === "failed") return value === "true" ? t("failed") : t("answered");
     return menus.find(([id]) => id === name)?.[2].find(([id]) => id === value)?.[1] ?? value;
   };
@@ -84,7 +88,7 @@ function Filters({ query }) {
       ${some.length > 1 && html`<button type="button" class="button quiet" onClick=${() => set(Object.fromEntries(some.map((name) => [name, null])))}>${t("Remove all")}</button>`}</div>
     ${open && html`<div class="card filter-grid" id="filters">
       <${Choice} label=${t("Time")} value=${custom ? "custom" : query.get("last") ?? ""} all=${t("all of it")}
-        options=${[["1h", t("last hour")], ["24h", t("last 24 hours")], ["7d", t("last 7 days")], ["30d", t("last 30 days")], ["custom", t("from … until …")]]}
+        options=${times()}
         onChange=${(/** @type {string} */ last) => set({ last, since: null, until: null })} />
       ${custom && ["since", "until"].map((name) => html`<div key=${name} class="field"><label for="filter-${name}">${names[name]}</label>
         <input class="input" type="datetime-local" id="filter-${name}" value=${local(query.get(name))}
@@ -145,8 +149,8 @@ function Entries({ query }) {
 function columns() {
   const own = (/** @type {string} */ name) => (name === "own" ? t("ourselves") : name);
   return [
-    { name: "at", label: t("When"), main: true, cell: (row) => html`<a href="/console/ledger/${encodeURIComponent(row.call)}">${instant(row.at)}</a>` },
-    { name: "key", label: t("Key"), cell: (row) => html`${row.key?.name ?? NONE}${row.team && html`<small>${row.team.name}</small>`}` },
+    { name: "at", label: t("When"), main: true, whole: true, cell: (row) => html`<a href="/console/ledger/${encodeURIComponent(row.call)}">${stamp(row.at)}</a>` },
+    { name: "key", label: t("Key"), whole: true, cell: (row) => html`${row.key?.name ?? NONE}${row.team && html`<small>${row.team.name}</small>`}` },
     { name: "asked", label: t("Asked, sent"), cell: (row) => (row.kind === "admin" ? act(row) : html`${row.asked}${row.sent !== row.asked && html`<small>${row.sent}</small>`}`) },
     { name: "where", label: t("Maker, seller, host"), cell: (row) => html`${[...new Set([row.maker, row.seller, row.host].filter(Boolean).map(own))].join(" · ") || NONE}<small>${row.deployment}${row.attempt > 0 && ` · ${t("attempt {n}", { n: row.attempt + 1 })}`}</small>` },
     { name: "outcome", label: t("Outcome"), cell: (row) => html`<${Outcome} row=${row} />` },

@@ -80,7 +80,7 @@ function Console() {
         aria-label=${t("Screens")} onClick=${() => setOpen(!open)}><${Icon} name=${open ? "close" : "menu"} /></button>
       <a class="brand" href="/console"><img src="/icon.svg" width="24" height="24" alt="" />Freehold <span>${t("console")}</span></a></header>
     <${Side} open=${open} current=${current} onDone=${() => setOpen(false)} />
-    <main id="main" tabindex="-1" ref=${main}>${!me.changes && html`<p class="notice reading">${t("You can read everything here and change nothing: your role is auditor.")}</p>`}${body}</main>
+    <main id="main" tabindex="-1" ref=${main}>${!me.changes && html`<p class="notice reading">${t("You can read everything here and change nothing: your role is auditor.")}</p>`}<div class="screen">${body}</div></main>
   </div>`;
 }
 

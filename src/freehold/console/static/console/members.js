@@ -28,10 +28,10 @@ const means = (name) => ({ member: t("uses the chat"), auditor: t("reads this co
 export default function Members() {
   const of = useResource(PATH, { every: 30_000 });
   const create = () => openDialog((close) => html`<${Create} close=${close} done=${of.reload} />`, { label: t("Invite somebody"), fixed: true });
-  return html`<${Head} title=${t("Members")} note=${t("People who sign in here. Each has a key of their own behind the scenes: budgets and limits hold for them as for any program.")}
+  return html`<div><${Head} title=${t("Members")} note=${t("People who sign in here. Each has a key of their own behind the scenes: budgets and limits hold for them as for any program.")}
       tools=${me.changes && html`<button type="button" class="button primary" onClick=${create}><${Icon} name="plus" />${t("Invite somebody")}</button>`} />
     <${Loaded} of=${of}>${(/** @type {any} */ data) => html`<${Rows} rows=${data.members} reload=${of.reload} />`}<//>
-    <${Sessions} />`;
+    <${Sessions} /></div>`;
 }
 
 /** @param {{ rows: any[], reload: () => Promise<void> }} props */
@@ -143,7 +143,7 @@ function Link({ name, link, close }) {
 /** Where people are signed in. */
 function Sessions() {
   const of = useResource("/api/admin/sessions", { every: 30_000 });
-  const end = ({ member, session }) => ask({
+  const end = (/** @type {{ member: any, session: any }} */ { member, session }) => ask({
     title: t("End this session of {name}?", { name: member.name }),
     body: html`<p>${session.current ? t("This is the session that you are using: you will be signed out.") : t("{what} from {peer} is signed out at once.", { what: session.name || session.kind, peer: session.peer || "?" })}</p>`,
     action: t("End the session"),
@@ -157,7 +157,7 @@ function Sessions() {
   const columns = [
     { name: "who", label: t("Member"), main: true, sort: (row) => row.member.name, cell: (row) => html`${row.member.name}${row.session.current && html` <${Badge} tone="good">${t("this one")}<//>`}` },
     { name: "what", label: t("Where"), sort: (row) => row.session.name, cell: (row) => row.session.name || t("a browser") },
-    { name: "kind", label: t("Kind"), sort: (row) => row.session.kind, cell: (row) => ({ token: t("token of a program"), browser: t("browser"), cookie: t("browser") })[/** @type {"token"} */ (row.session.kind)] ?? row.session.kind },
+    { name: "kind", label: t("Kind"), sort: (row) => row.session.kind, cell: (row) => ({ token: t("token of a program"), browser: t("browser") })[/** @type {"token"} */ (row.session.kind)] ?? row.session.kind },
     { name: "peer", label: t("Address"), sort: (row) => row.session.peer, cell: (row) => html`<code>${row.session.peer}</code>` },
     { name: "seen", label: t("Last used"), sort: (row) => row.session.seen_at, cell: (row) => ago(row.session.seen_at) },
     { name: "until", label: t("Ends"), sort: (row) => row.session.expires_at, cell: (row) => ago(row.session.expires_at) },

@@ -8,7 +8,8 @@ import { signIn } from "./place.js";
 
 /**
  * @typedef {{ name: string, label: string, cell: (row: any) => any, sort?: (row: any) => any, numeric?: boolean, main?: boolean,
- *   tight?: boolean }} Column   `main`: names the row; `tight`: as narrow as it can be (the column of actions)
+ *   tight?: boolean, whole?: boolean }} Column   `main`: names the row; `tight`: as narrow as it can be (the column of actions);
+ *   `whole`: is not broken into lines where there is room
  */
 
 /** The head of a screen. @param {{ title: string, note?: any, tools?: any, back?: { href: string, label: string } }} props */
@@ -25,7 +26,7 @@ export function Head({ title, note, tools, back }) {
 
 /** Waiting, a refusal, or what was asked for. @param {{ of: import("./place.js").Resource, children: (data: any) => any }} props */
 export function Loaded({ of, children }) {
-  if (of.data) return html`${of.error && html`<${Trouble} error=${of.error} retry=${of.reload} />`}${children(of.data)}`;
+  if (of.data) return html`<div class="loaded">${of.error && html`<${Trouble} error=${of.error} retry=${of.reload} />`}${children(of.data)}</div>`;
   if (of.error) return html`<${Trouble} error=${of.error} retry=${of.reload} />`;
   return html`<p class="waiting" role="status"><span class="spinner"></span> ${t("Loading")}</p>`;
 }
@@ -40,7 +41,7 @@ export function Trouble({ error, retry }) {
 
 /** What is shown where nothing is yet: it teaches. @param {{ title: string, children?: any }} props */
 export function Empty({ title, children }) {
-  return html`<div class="empty"><h3>${title}</h3>${children}</div>`;
+  return html`<div class="empty"><h2>${title}</h2>${children}</div>`;
 }
 
 /** @param {{ tone?: "good" | "warn" | "bad" | "", children?: any }} props */
@@ -73,12 +74,12 @@ export function Table({ label, columns, rows, keyOf, empty, sorted, faded, chose
     <tbody role="rowgroup">${shown.map((row) => html`<tr key=${keyOf(row)} role="row"
       class="${faded?.(row) ? "faded" : ""} ${chosen?.(row) ? "chosen" : ""}">${columns.map((column) =>
         column.main
-          ? html`<th key=${column.name} scope="row" role="rowheader" class="main">${column.cell(row)}</th>`
+          ? html`<th key=${column.name} scope="row" role="rowheader" class=${column.whole ? "main whole" : "main"}>${column.cell(row)}</th>`
           : html`<td key=${column.name} role="cell" class=${shape(column)} data-label=${column.tight ? undefined : column.label}>${column.cell(row)}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
-const shape = (/** @type {Column} */ { numeric, tight }) => `${numeric ? "numeric" : ""} ${tight ? "tight" : ""}`.trim();
+const shape = (/** @type {Column} */ { numeric, tight, whole }) => [numeric && "numeric", tight && "tight", whole && "whole"].filter(Boolean).join(" ");
 
 /** Nothing comes last, numbers by size, words as people sort them. @param {any} a @param {any} b */
 function compare(a, b) {
@@ -143,7 +144,7 @@ export function Copy({ text, label }) {
 
 /** Pairs of a name and a value. @param {{ rows: ([string, any] | null | false)[] }} props */
 export function Facts({ rows }) {
-  const told = /** @type {[string, any][]} */ (rows.filter((row) => row && row[1] != null && row[1] !== ""));
+  const told = /** @type {[string, any][]} */ (rows.filter((row) => row && row[1] != null && row[1] !== "" && row[1] !== false));
   return html`<dl class="facts">${told.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 

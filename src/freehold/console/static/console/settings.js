@@ -37,7 +37,7 @@ export default function Settings() {
       tools=${me.changes && html`<button type="button" class="button primary" disabled=${busy} onClick=${reload}>${busy && html`<span class="spinner"></span>`}${t("Read the file anew")}</button>`} />
     <${Loaded} of=${of}>${(/** @type {any} */ data) => html`
       ${outcome && !outcome.ok && html`<${Problems} problems=${outcome.problems} title=${t("The file was not taken: what ran before runs on.")} />`}
-      ${data.needs_restart.length > 0 && html`<p class="notice after">${t("These changes wait for a restart: {names}", { names: data.needs_restart.join(", ") })}</p>`}
+      ${data.needs_restart.length > 0 && html`<p class="notice before">${t("These changes wait for a restart: {names}", { names: data.needs_restart.join(", ") })}</p>`}
       <div class="card"><${Facts} rows=${[
         [t("File"), data.file ? html`<code>${data.file}</code>` : t("none: all is as by default")], [t("Address"), html`<code>${data.url}</code>`], [t("Version"), data.version],
         [t("Runs since"), html`<span title=${instant(data.started_at)}>${ago(data.started_at)}</span>`], [t("Configuration"), html`<code>${data.hash.slice(0, 12)}</code>`],
@@ -49,7 +49,7 @@ export default function Settings() {
 
 /** @param {{ problems: any[], title: string }} props */
 function Problems({ problems, title }) {
-  return html`<div class="error after" role="alert"><strong>${title}</strong><ul class="plain problems">${problems.map((one, n) => html`<li key=${n}>
+  return html`<div class="error before" role="alert"><strong>${title}</strong><ul class="plain problems">${problems.map((one, n) => html`<li key=${n}>
     ${one.where && html`<code>${one.where}</code>: `}${one.message}${one.hint && html`<br /><span>${t("What to do:")} ${one.hint}</span>`}</li>`)}</ul></div>`;
 }
 
