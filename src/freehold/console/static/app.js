@@ -156,15 +156,16 @@ function Top() {
   const conversation = useStore((now) => now.open?.conversation ?? null);
   const temporary = useStore((now) => now.route.temporary);
   const fresh = useStore((now) => !now.route.id);
+  const open = useStore((now) => Boolean(now.open?.messages.size));
   const lost = useStore((now) => now.online && now.open?.link === "lost");
-  const title = conversation ? conversation.title || t("New chat") : "";
+  const title = conversation ? conversation.title || t("New chat") : open && temporary ? t("Temporary chat") : "";
   useEffect(() => {
     document.title = title ? `${title} · Freehold` : "Freehold";
   }, [title]);
   return html`<header class="top">
     ${side === "shut" && html`<${IconButton} icon="side" label=${t("Show the conversations")} run=${() => showSide("open")} expanded=${false} />`}
     ${side === "shut" && html`<a class="icon-button" href="/" aria-label=${t("New chat")} title=${t("New chat")}>${icon("pen")}</a>`}
-    <h1 class="truncate grow" dir="auto">${title}</h1>
+    ${title ? html`<h1 class="truncate grow" dir="auto">${title}</h1>` : html`<span class="grow"></span>`}
     ${lost && html`<span class="badge warn" role="status">${t("Connecting again…")}</span>`}
     ${fresh && html`<${IconButton} icon="ghost" label=${temporary ? t("End the temporary chat") : t("Temporary chat")} pressed=${temporary}
       run=${() => go(temporary ? "/" : "/?temporary")} />`}
@@ -181,7 +182,7 @@ function Greeting() {
   if (none) return html`<${NoModel} />`;
   const title = who ? who.name : project ? project.name : temporary ? t("A chat that leaves no trace") : greeting(name);
   const about = who?.description || project?.instructions;
-  return html`<div class="greeting"><h2 dir="auto">${title}</h2>
+  return html`<div class="greeting"><h1 dir="auto">${title}</h1>
     ${about && html`<p class="faint clamp" dir="auto">${about}</p>`}
     ${who && who.starters.length > 0 && html`<div class="starters">${who.starters.map((text) => html`
       <button type="button" class="button" dir="auto" onClick=${() => composer.put(text)}>${text}</button>`)}</div>`}</div>`;
@@ -197,7 +198,7 @@ function greeting(name) {
 
 function NoModel() {
   const admin = session.member?.role === "owner" || session.member?.role === "admin";
-  return html`<div class="greeting"><h2>${t("No model to ask yet")}</h2>
+  return html`<div class="greeting"><h1>${t("No model to ask yet")}</h1>
     <p class="faint">${admin
       ? t("Add a model of your own or a vendor's in the console; it appears here as soon as it is ready.")
       : t("Your account reaches no chat model. Whoever runs this server can give it one.")}</p>
@@ -261,14 +262,14 @@ function step(by) {
 let signing = null;
 
 function renew() {
-  const member = session.member?.id;
+  const before = session.member;
   signing ??= import("./signin.js").then(async ({ SignIn }) => {
     await style("/signin.css");
     await refresh().catch(() => {});
-    if (session.member?.id !== member || !session.member) {
-      await openDialog((close) => html`<div class="body"><${SignIn} again=${true} done=${close} /></div>`, { label: t("Sign in again"), fixed: true });
+    if (!session.member) {
+      await openDialog((close) => html`<div class="body"><${SignIn} again=${true} name=${before?.name ?? ""} done=${close} /></div>`, { label: t("Sign in again"), fixed: true });
     }
-    if (session.member?.id !== member) location.reload(); // somebody else: nothing of the page is theirs
+    if (session.member?.id !== before?.id) location.reload(); // somebody else: nothing of the page is theirs
   }).finally(() => (signing = null));
   return signing;
 }

@@ -29,6 +29,7 @@ export function Composer() {
   const chosen = useStore(models);
   const temporary = useStore((now) => now.route.temporary);
   const online = useStore((now) => now.online);
+  const fresh = useStore((now) => !now.route.id && !now.open && now.models.length > 0);
   useStore((now) => now.armed);
   useStore((now) => now.open?.conversation);
   const [, again] = useReducer((/** @type {number} */ n) => n + 1, 0);
@@ -155,6 +156,7 @@ export function Composer() {
           aria-label=${going ? t("Send after this answer") : t("Send")} title=${going ? t("Send after this answer") : t("Send")}>${icon("go")}</button>`}
       </div>
     </div>
+    ${fresh && empty && html`<p class="teaching"><span class="wide-only">${t("Drop files anywhere.")} </span>${t("Type / for a saved prompt. Choose several models to see their answers side by side.")}</p>`}
   </form>`;
 }
 
@@ -251,7 +253,7 @@ function ModelButton({ chosen }) {
   const one = modelOf(chosen[0] ?? "");
   const label = chosen.length > 1 ? plural(chosen.length, "{n} model", "{n} models") : one?.id ?? t("No model");
   return html`<button type="button" class="button quiet model" aria-haspopup="dialog" disabled=${!allowed().length} onClick=${open}
-    title=${chosen.join(" · ")} aria-label=${t("Model: {name}", { name: chosen.join(", ") || label })}>
+    title=${chosen.join(" · ")} aria-label=${chosen.length > 1 ? `${label}: ${chosen.join(", ")}` : t("Model: {name}", { name: label })}>
     ${chosen.length > 1 && icon("columns")}<span class="truncate">${label}</span>${icon("down")}</button>`;
 }
 

@@ -101,17 +101,17 @@ export function events(path, handlers, options = {}) {
     if (!response.ok || !response.body) throw await refusal(response);
     failures = 0;
     handlers.attached?.(null, "");
-    let watch = setTimeout(() => attempt.abort(), SILENCE);
+    let heard = Date.now();
+    const watch = setInterval(() => Date.now() - heard > SILENCE && attempt.abort(), SILENCE / 3);
     try {
       for await (const event of read(response.body)) {
-        clearTimeout(watch);
-        watch = setTimeout(() => attempt.abort(), SILENCE);
+        heard = Date.now();
         if (!event) continue; // a heartbeat
         if (event.id) last = event.id;
         handlers[event.name]?.(JSON.parse(event.data), event.id);
       }
     } finally {
-      clearTimeout(watch);
+      clearInterval(watch);
     }
   }
 

@@ -67,10 +67,10 @@ export function number(value, options) {
   return form(Intl.NumberFormat, options).format(value);
 }
 
-/** 2.4 s, 120 ms, 3 min. @param {number} ms @returns {string} */
+/** 2.4s, 120ms, 3m, as the language writes it. @param {number} ms @returns {string} */
 export function duration(ms) {
   const unit = (/** @type {number} */ value, /** @type {string} */ name, /** @type {number} */ digits) =>
-    number(value, { style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits });
+    number(value, { style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: digits });
   if (ms < 950) return unit(ms, "millisecond", 0);
   if (ms < 120_000) return unit(ms / 1000, "second", ms < 9_950 ? 1 : 0);
   return unit(ms / 60_000, "minute", 0);

@@ -32,7 +32,7 @@ export function Question({ message, turns, fixed }) {
       setEditing(false);
     } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save(event);
   };
-  return html`<h3 class="visually-hidden">${t("You")}</h3>
+  return html`<h2 class="visually-hidden">${t("You")}</h2>
     ${files.length > 0 && html`<ul class="files" aria-label=${t("Files")}>${files.map((part) => html`<${FileChip} key=${part.file} part=${part} fixed=${fixed} />`)}</ul>`}
     ${editing
       ? html`<form class="editing" onSubmit=${save}><textarea class="input" name="text" dir="auto" rows="4" aria-label=${t("Message")} onKeyDown=${key}
@@ -45,11 +45,11 @@ export function Question({ message, turns, fixed }) {
       <${IconButton} icon="copy" label=${t("Copy")} run=${() => copy(text)} /></div>`}`;
 }
 
-/** @param {{message: Message, turns: Turns, fixed?: boolean}} given */
-export function Answer({ message, turns, fixed }) {
+/** @param {{message: Message, turns: Turns, fixed?: boolean, headed?: boolean}} given headed: a heading says already whose it is */
+export function Answer({ message, turns, fixed, headed }) {
   const live = LIVE.includes(message.state);
   const empty = !message.parts.some((part) => (part.type === "text" && part.text) || part.type === "tool");
-  return html`<h3 class="visually-hidden">${t("Answer of {model}", { model: message.model })}</h3>
+  return html`${!headed && html`<h2 class="visually-hidden">${t("Answer of {model}", { model: message.model })}</h2>`}
     <div class="answer" aria-busy=${live}>
       ${message.parts.map((part, at) => {
         const shown = live && message.state === "running";
@@ -63,7 +63,7 @@ export function Answer({ message, turns, fixed }) {
     ${message.error && html`<div class="error row" role="alert"><span class="grow" dir="auto">${message.error.message}</span>
       ${!fixed && html`<button type="button" class="button" onClick=${() => talk().then((m) => m.again(message))}>${icon("redo")}${t("Try again")}</button>`}</div>`}
     ${!live && html`<${Ending} message=${message} fixed=${fixed} />`}
-    ${!live && html`<div class="foot"><${Steps} turns=${turns} />${!fixed && html`<${Acts} message=${message} />`}<${Facts} message=${message} /></div>`}`;
+    ${!live && html`<${Foot} message=${message} turns=${turns} fixed=${fixed} />`}`;
 }
 
 /** Why an answer ends where it does, when it has no end of its own. @param {{message: Message, fixed?: boolean}} given */
@@ -224,19 +224,20 @@ function FileChip({ part, fixed }) {
 
 // ---- facts
 
-/** Who made, sold and hosted it, and what it took: one line, and all of it behind that. @param {{message: Message}} given */
-function Facts({ message }) {
-  const { facts } = message;
+/** Who made it and what it took, in one line that opens; the other versions; what can be done.
+ * @param {{message: Message, turns: Turns, fixed?: boolean}} given */
+function Foot({ message, turns, fixed }) {
+  const { facts, origin } = message;
   const [open, setOpen] = useState(false);
   const model = message.model || facts?.asked || "";
-  if (!facts) {
-    const from = { chatgpt: "ChatGPT", claude: "Claude", openwebui: "Open WebUI", librechat: "LibreChat" }[message.origin] ?? message.origin;
-    return html`<span class="facts-line">${[model, from && t("from {source}", { source: from })].filter(Boolean).join(" · ")}</span>`;
-  }
-  const cost = facts.cost !== null && Number(facts.cost) > 0 ? money(facts.cost, facts.currency) : "";
-  const line = [model, facts.maker, cost, facts.total_ms ? duration(facts.total_ms) : ""].filter(Boolean).join(" · ");
-  return html`<button type="button" class="facts-line" aria-expanded=${open} onClick=${() => setOpen(!open)}>${line}<span class=${open ? "chevron open" : "chevron"}>${icon("down")}</span></button>
-    ${open && html`<${Table} message=${message} facts=${facts} />`}`;
+  const from = { chatgpt: "ChatGPT", claude: "Claude", openwebui: "Open WebUI", librechat: "LibreChat" }[origin] ?? origin;
+  const cost = facts?.cost && Number(facts.cost) > 0 ? money(facts.cost, facts.currency) : "";
+  const line = [model, facts?.maker, cost, facts?.total_ms ? duration(facts.total_ms) : "", from && t("from {source}", { source: from })].filter(Boolean).join(" · ");
+  return html`<div class="foot">
+    ${facts ? html`<button type="button" class="facts-line" aria-expanded=${open} onClick=${() => setOpen(!open)}>${line}<span class=${open ? "chevron open" : "chevron"}>${icon("down")}</span></button>`
+      : html`<span class="facts-line">${line}</span>`}
+    <${Steps} turns=${turns} />${!fixed && html`<${Acts} message=${message} />`}
+    ${open && facts && html`<${Table} message=${message} facts=${facts} />`}</div>`;
 }
 
 /** @param {{message: Message, facts: import("./types.js").Facts}} given */

@@ -36,5 +36,5 @@ export function openExport(one) {
   ];
   return openDialog((close) => html`<${Head} title=${t("Export")} close=${close} /><div class="body options">
     ${forms.map(([form, name, about]) => html`<a class="option" key=${form} download href=${`/api/conversations/${encodeURIComponent(one.id)}/export?format=${form}`} onClick=${() => close()}>
-      <span class="grow"><span>${name}</span><span class="small faint">${about}</span></span>${icon("down")}</a>`)}</div>`, { label: t("Export") });
+      <span class="grow"><span>${name}</span><span class="small faint">${about}</span></span>${icon("download")}</a>`)}</div>`, { label: t("Export") });
 }

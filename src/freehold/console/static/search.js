@@ -46,7 +46,9 @@ function Search({ close }) {
   const shown = found ?? state.conversations.slice(0, 12).map(plain);
   const down = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "ArrowDown") /** @type {HTMLElement | null} */ (document.querySelector(".picker .options a"))?.focus();
-    if (event.key === "Enter" && shown[0]) close(address(shown[0]));
+    if (event.key !== "Enter" || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault(); // else it presses the button that the focus goes back to
+    if (shown[0]) close(address(shown[0]));
   };
   const pick = (/** @type {any} */ event, /** @type {Hit} */ hit) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -4,7 +4,7 @@ import { html, useEffect, useState } from "./vendor/preact.mjs";
 import { call, session } from "./door.js";
 import { t } from "./i18n.js";
 import { change, keepConversation, recall, remember, state, useStore } from "./store.js";
-import { askText, confirm, icon, IconButton, Menu, toast } from "./ui.js";
+import { askText, confirm, house, icon, IconButton, Menu, toast } from "./ui.js";
 import { go, openPanel, search, showKeys, showSide } from "./app.js";
 
 /** @typedef {import("./types.js").Conversation} Conversation @typedef {import("./types.js").Project} Project */
@@ -19,7 +19,7 @@ export function Side() {
   const escape = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && matchMedia("(max-width: 52rem)").matches && showSide("shut");
   return html`<nav class="side" aria-label=${t("Conversations")} hidden=${!shown} onKeyDown=${escape}>
     <div class="side-top">
-      <span class="brand"><img src="/icon.svg" alt="" width="22" height="22" />Freehold</span>
+      <span class="brand">${house(22)}Freehold</span>
       <${IconButton} icon="side" label=${t("Hide the conversations")} expanded=${true} run=${() => showSide("shut")} />
     </div>
     <div class="side-acts">
@@ -123,7 +123,7 @@ export function conversationItems(one, rename) {
     { label: one.pinned ? t("Unpin") : t("Pin"), icon: "pin", run: () => patch({ pinned: !one.pinned }) },
     { label: t("Move to a project"), icon: "folder", run: () => import("./moves.js").then((m) => m.openMove(one)) },
     { label: t("Share"), icon: "share", run: () => openPanel("share", { conversation: one }) },
-    { label: t("Export"), icon: "down", run: () => import("./moves.js").then((m) => m.openExport(one)) },
+    { label: t("Export"), icon: "download", run: () => import("./moves.js").then((m) => m.openExport(one)) },
     { label: one.archived ? t("Take out of the archive") : t("Archive"), icon: "archive", run: () => archive(one) },
     "line",
     { label: t("Delete"), icon: "trash", danger: true, run: () => talk().then((m) => m.remove(one)) },
@@ -251,9 +251,9 @@ function Self() {
       panel("settings", t("Settings"), "settings"),
       panel("assistants", t("Assistants"), "spark"),
       panel("prompts", t("Saved prompts"), "bolt"),
-      panel("memories", t("Memory"), "check"),
+      panel("memories", t("Memory"), "mark"),
       panel("tools", t("Tools"), "tool"),
-      panel("imports", t("Import and export"), "down"),
+      panel("imports", t("Import and export"), "transfer"),
       panel("shares", t("Shared links"), "link"),
       panel("sessions", t("Devices and tokens"), "user"),
       "line",

@@ -3,13 +3,14 @@
 import { html, useEffect, useState } from "./vendor/preact.mjs";
 import { call, refresh, session } from "./door.js";
 import { t } from "./i18n.js";
+import { house } from "./ui.js";
 
-/** @param {{again: boolean, done: () => void}} given again: over a page whose session has ended */
-export function SignIn({ again, done }) {
+/** @param {{again: boolean, done: () => void, name?: string}} given again: over a page whose session has ended; name: whose that was */
+export function SignIn({ again, done, name = "" }) {
   const invitation = /^#invite=(.+)$/.exec(location.hash)?.[1];
   if (session.setup && !again) return html`<${Setup} done=${done} />`;
   if (invitation && !again) return html`<${Invitation} token=${decodeURIComponent(invitation)} done=${done} />`;
-  return html`<${Enter} again=${again} done=${done} />`;
+  return html`<${Enter} again=${again} known=${name} done=${done} />`;
 }
 
 /** A form that is sent once, with its refusal in words.
@@ -31,7 +32,7 @@ function Ask(given) {
     setBusy(false);
   };
   return html`<form class="door" onSubmit=${submit}>
-    <img src="/icon.svg" alt="" width="40" height="40" /><h1>${given.title}</h1>
+    ${house(40)}<h1>${given.title}</h1>
     ${given.about && html`<p class="faint">${given.about}</p>`}
     ${problem && html`<p class="error" role="alert">${problem}</p>`}
     ${given.children}
@@ -46,9 +47,8 @@ function Field({ name, label, hint, value, more }) {
     ${hint && html`<span class="hint" id=${`in-${name}-hint`}>${hint}</span>`}</div>`;
 }
 
-/** @param {{again: boolean, done: () => void}} given */
-function Enter({ again, done }) {
-  const known = session.member?.name ?? "";
+/** @param {{again: boolean, known: string, done: () => void}} given */
+function Enter({ again, known, done }) {
   const next = location.pathname + location.search;
   const failed = new URLSearchParams(location.search).get("signin_error");
   const send = async (/** @type {Record<string, string>} */ data) => {

@@ -202,7 +202,7 @@ async function tried(act) {
   }
 }
 
-/** The same question in other words: a branch of its own. @param {Message} message @param {string} text @param {string[]} files */
+/** The same question in other words: a branch of its own. @param {Message} message @param {string} text @param {string[]} files @returns {Promise<unknown>} */
 export function edit(message, text, files) {
   if (state.open?.temporary) return import("./temporary.js").then((m) => m.editTemporary(message, text));
   return tried(async () => take(await call("POST", `/api/conversations/${message.conversation}/turns`, {
@@ -210,7 +210,7 @@ export function edit(message, text, files) {
   })));
 }
 
-/** Another answer to the same question. @param {Message} answer @param {string[]} [asked] */
+/** Another answer to the same question. @param {Message} answer @param {string[]} [asked] @returns {Promise<unknown>} */
 export function again(answer, asked) {
   if (state.open?.temporary) return import("./temporary.js").then((m) => m.againTemporary(answer, asked?.[0]));
   const which = asked ?? [answer.model || models()[0] || ""];

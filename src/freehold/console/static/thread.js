@@ -52,10 +52,10 @@ class Turn extends Component {
     return html`<li class=${last ? "turn compared last" : "turn compared"} id=${`m-${message.id}`}>
       <div class="columns" data-count=${beside.length} role="group" aria-label=${t("Answers side by side")} tabindex="0">${beside.map((one) => html`
         <section key=${one.id} class=${one.id === message.id ? "column chosen" : "column"} aria-label=${one.model}>
-          <header><h3 class="truncate">${one.model}</h3>
+          <header><h2 class="truncate">${one.model}</h2>
             <button type="button" class="button quiet small" aria-pressed=${one.id === message.id} onClick=${() => talk.choose(one.id)}>
               ${one.id === message.id ? html`${icon("check")}${t("Goes on")}` : t("Go on with this")}</button></header>
-          <${Answer} message=${one} turns=${null} /></section>`)}</div>
+          <${Answer} message=${one} turns=${null} headed=${true} /></section>`)}</div>
       ${step.variants.length > 1 && html`<${Steps} turns=${turns} />`}</li>`;
   }
 }
@@ -90,7 +90,7 @@ function Queued({ message }) {
 
 /** @param {{missing: boolean, problem: string, id: string}} given */
 function Nothing({ missing, problem, id }) {
-  return html`<div class="scroller"><div class="empty"><h2>${missing ? t("This conversation is not here") : t("It could not be read")}</h2>
+  return html`<div class="scroller"><div class="empty"><h1>${missing ? t("This conversation is not here") : t("It could not be read")}</h1>
     <p>${missing ? t("It was deleted, or it belongs to somebody else.") : problem}</p>
     ${missing ? html`<a class="button" href="/">${t("New chat")}</a>` : html`<button type="button" class="button" onClick=${() => talk.open(id)}>${t("Try again")}</button>`}</div></div>`;
 }

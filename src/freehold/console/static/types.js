@@ -17,7 +17,7 @@
 /** @typedef {{type: "file", file: string, name: string, media: string, bytes: number, mode: "whole" | "passages" | "image" | "none", note: string, tokens?: number}} FilePart */
 /** @typedef {{type: "tool", id: string, server: string, name: string, arguments: string, state: "asked" | "running" | "done" | "failed" | "refused", result: string}} ToolPart */
 /** @typedef {TextPart | ReasoningPart | FilePart | ToolPart} Part */
-/** @typedef {{call: string, deployment: string, asked: string, sent: string, answered: string, maker: string, seller: string, host: string, region: string | null, contract: string | null, input: number, output: number, cached: number, reasoning: number, estimated: boolean, cost: string | null, currency: string, first_ms: number | null, total_ms: number | null, dropped: string[], calls: number}} Facts */
+/** @typedef {{call: string, deployment: string, asked: string, sent: string, answered: string, maker: string, seller: string, host: string, region: string | null, contract: string | null, input: number, output: number, cached: number, reasoning: number, estimated: boolean, cost: string | null, currency: string, first_ms: number | null, total_ms: number | null, dropped: string[], calls: number, note: string}} Facts */
 /** @typedef {"done" | "running" | "waiting" | "stopped" | "failed" | "interrupted" | "queued"} MessageState */
 /** @typedef {{id: string, conversation: string, parent: string | null, role: "user" | "assistant" | "system", parts: Part[], state: MessageState, model: string, group: string | null, facts: Facts | null, error: {code: string, message: string} | null, n: number, created_at: number, origin: string, cut: boolean}} Message */
 

@@ -16,6 +16,7 @@ const PATHS = {
   columns: "M3.5 4.5h13v11h-13zM10 4.5v11",
   copy: "M7.5 7.5h8v8h-8zM12.5 7.5v-3h-8v8h3",
   down: "M5 8l5 5 5-5",
+  download: "M10 3.5v9M6.5 9.5L10 13l3.5-3.5M4 16.5h12",
   edit: "M12.5 5l2.5 2.5L7.5 15l-3.5 1 1-3.5zM11 6.5L13.5 9",
   end: "M10 4v11M5 10.5l5 5 5-5",
   file: "M5.5 3.5h6l3.5 3.5v9.5h-9.5zM11.5 3.5v3.5h3.5",
@@ -26,6 +27,7 @@ const PATHS = {
   image: "M3.5 4.5h13v11h-13zM3.5 13.5l4-4 3.5 3.5 2-2 3.5 3.5M12.5 8v.1",
   keys: "M3 5.5h14v9H3zM6 8.5h.1M9 8.5h.1M12 8.5h.1M14.5 8.5h.1M6.5 11.75h7",
   link: "M8.5 11.5l3-3M9 6.5l2-2a3.2 3.2 0 0 1 4.5 4.5l-2 2M11 13.5l-2 2A3.2 3.2 0 0 1 4.5 11l2-2",
+  mark: "M6 3.5h8v13l-4-3-4 3z",
   menu: "M5 10h.1M10 10h.1M15 10h.1",
   out: "M8 4.5H4.5v11H8M8.5 10h8M13.5 7l3 3-3 3",
   pen: "M10.5 4.5h-6v11h11v-6M15.8 4.200L9.5 10.5 9 12l1.5-.5 6.3-6.300z",
@@ -38,6 +40,7 @@ const PATHS = {
   spark: "M10 3.5l1.6 4.9 4.9 1.6-4.9 1.600L10 16.5l-1.6-4.900L3.5 10l4.9-1.600z",
   stop: "M6 6h8v8H6z",
   tool: "M12.5 3.800a4 4 0 0 0-4.3 5.5l-4.7 4.7 2.5 2.5 4.7-4.700a4 4 0 0 0 5.5-4.300l-2.4 2.4-2.3-.6-.6-2.300z",
+  transfer: "M6.5 16V4M3.5 7l3-3 3 3M13.5 4v12M10.5 13l3 3 3-3",
   trash: "M4 6h12M8 6V4h4v2M5.5 6l.7 10.5h7.600L14.5 6M8.5 9v5M11.5 9v5",
   user: "M10 4a3 3 0 1 1 0 6 3 3 0 0 1 0-6zM4.5 16.5c.5-3 2.5-4.5 5.5-4.5s5 1.5 5.5 4.5",
 };
@@ -49,6 +52,11 @@ export function icon(name) {
   return html`<svg class=${TURNS.includes(name) ? "icon turns" : "icon"} viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"
     fill=${FILLED.includes(name) ? "currentColor" : "none"} stroke="currentColor"
     stroke-width=${name === "menu" ? 2.5 : 1.5} stroke-linecap="round" stroke-linejoin="round"><path d=${PATHS[name] ?? PATHS.menu} /></svg>`;
+}
+
+/** The mark of Freehold. @param {number} px */
+export function house(px) {
+  return html`<svg viewBox="0 0 32 32" width=${px} height=${px} aria-hidden="true"><rect width="32" height="32" rx="7" fill="#1f6f54" /><path d="M8 25V14l8-7 8 7v11h-5v-7h-6v7z" fill="#fff" /></svg>`;
 }
 
 /** A button that is a picture; its name is said, and shown on hovering.
