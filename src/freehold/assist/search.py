@@ -8,13 +8,15 @@ phrase: so it is found wherever it stands, on SQLite and on PostgreSQL alike.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from freehold.store import Step, Store
+from freehold.store import Row, Step, Store
 
 INDEX = """INSERT INTO message_search(message, conversation, member, words) VALUES (?, ?, ?, ?)
     ON CONFLICT(message) DO UPDATE SET conversation = excluded.conversation, member = excluded.member,
@@ -36,6 +38,8 @@ _TERMS = 24
 _SCANNED = 100_000
 """Characters of a text in which a snippet is looked for."""
 _AROUND = 240
+_MANY = 500
+"""Titles that are gone through in the loop that serves everybody."""
 
 Term = tuple[tuple[str, ...], bool]
 """Words that follow each other, and whether the last one is only the beginning of a word."""
@@ -68,7 +72,7 @@ def words(value: str) -> list[str]:
 def row(member: str, conversation: str, message: str, text: str) -> tuple[str, str, str, str]:
     """Return the row that goes with `INDEX`, for those who write many at once."""
     kept, size = [], 0
-    for word in words(text[: 4 * _BYTES]):
+    for word in words(text[:_BYTES]):
         size += len(word.encode("utf-8", "replace")) + 1
         if size > _BYTES:
             break
@@ -110,7 +114,9 @@ def terms(question: str) -> list[Term]:
     for number, (phrase, word) in enumerate(pieces):
         cut = words(phrase or word or "")
         if cut:
-            found.append((tuple(cut), bool(word) and number == len(pieces) - 1))
+            begun = bool(word) and number == len(pieces) - 1
+            # One letter begins half of all words: it is asked for as the word that it is
+            found.append((tuple(cut), begun and (len(cut[-1]) > 1 or not cut[-1].isascii())))
     return found[-_TERMS:]
 
 
@@ -119,24 +125,33 @@ async def search(store: Store, member: str, question: str, limit: int = 30, proj
     asked = terms(question)
     if not asked:
         return Hits([], False)
-    titles = await _titles(store, member, asked, project)
-    hits = titles[: limit + 1]
+    hits = await _titles(store, member, asked, project, limit + 1)
     if len(hits) <= limit:
         hits += await _messages(store, member, asked, project, limit + 1 - len(hits))
     return Hits(hits[:limit], len(hits) > limit)
 
 
-async def _titles(store: Store, member: str, asked: list[Term], project: str | None) -> list[Hit]:
+async def _titles(store: Store, member: str, asked: list[Term], project: str | None, limit: int) -> list[Hit]:
     """Titles are short and change often, so they are read and not indexed."""
     sql = "SELECT id, title, updated_at FROM conversation WHERE member = ?"
     rows = await (store.fetch(sql + " AND project = ?", member, project) if project else store.fetch(sql, member))
-    rows.sort(key=lambda found: -found[2])
-    hits = []
-    for conversation, title, at in rows:
-        spans = places(title, asked, every=True)
-        if spans:
-            hits.append(Hit(conversation, title, None, "title", at // 1_000_000, cut(title, spans)))
-    return hits
+    found = await asyncio.to_thread(_named, rows, asked) if len(rows) > _MANY else _named(rows, asked)
+    found.sort(key=lambda row: -row[2])
+    return [
+        Hit(conversation, title, None, "title", at // 1_000_000, cut(title, places(title, asked)))
+        for conversation, title, at in found[:limit]
+    ]
+
+
+def _named(rows: Sequence[Row], asked: list[Term]) -> list[Row]:
+    """Return the rows whose title, their second value, holds all terms."""
+    sought = [f" {' '.join(cut)}{'' if begun else ' '}" for cut, begun in asked]
+    found = []
+    for row in rows:
+        title = f" {' '.join(words(row[1]))} "
+        if all(term in title for term in sought):
+            found.append(row)
+    return found
 
 
 async def _messages(store: Store, member: str, asked: list[Term], project: str | None, limit: int) -> list[Hit]:
@@ -179,8 +194,8 @@ def _for_postgres(asked: list[Term]) -> str:
     return " & ".join(phrases)
 
 
-def places(text: str, asked: list[Term], every: bool = False) -> list[tuple[int, int]]:
-    """Return where in `text` the terms stand, in order, without overlap; nothing when `every` and one is missing."""
+def places(text: str, asked: list[Term]) -> list[tuple[int, int]]:
+    """Return where in `text` the terms stand, in order, without overlap."""
     seen: list[tuple[str, int, int]] = []
     for match in _SEEN.finditer(text):
         seen += [(word, match.start(), match.end()) for word in words(match[0])]
@@ -192,8 +207,6 @@ def places(text: str, asked: list[Term], every: bool = False) -> list[tuple[int,
         last = len(sought) - 1
         starts = range(len(seen)) if begun and not last else firsts.get(sought[0], ())
         found = [n for n in starts if n + last < len(seen) and _stands(seen, n, sought, begun)]
-        if every and not found:
-            return []
         spans += [(seen[n][1], seen[n + last][2]) for n in found]
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):

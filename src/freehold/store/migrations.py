@@ -132,13 +132,14 @@ def _words(engine: Engine) -> Sequence[str]:
             "CREATE INDEX message_search_member ON message_search(member)",
             conversation,
         )
-    gone = "INSERT INTO message_words(message_words, rowid, member, words) VALUES ('delete', old.id, old.member, old.words)"
-    come = "INSERT INTO message_words(rowid, member, words) VALUES (new.id, new.member, new.words)"
+    into = "INSERT INTO message_words"
+    gone = f"{into}(message_words, rowid, member, words) VALUES ('delete', old.id, old.member, old.words)"
+    come = f"{into}(rowid, member, words) VALUES (new.id, new.member, new.words)"
     return (
         f"CREATE TABLE message_search(id INTEGER PRIMARY KEY, {columns})",
         conversation,
         """CREATE VIRTUAL TABLE message_words USING fts5(
-            member, words, content = 'message_search', content_rowid = 'id', tokenize = 'unicode61')""",
+            member, words, content = 'message_search', content_rowid = 'id', tokenize = 'unicode61', prefix = '2 3')""",
         f"CREATE TRIGGER message_search_insert AFTER INSERT ON message_search BEGIN {come}; END",
         f"CREATE TRIGGER message_search_delete AFTER DELETE ON message_search BEGIN {gone}; END",
         f"CREATE TRIGGER message_search_update AFTER UPDATE ON message_search BEGIN {gone}; {come}; END",

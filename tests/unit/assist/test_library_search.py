@@ -24,7 +24,8 @@ async def test_words_phrases_and_a_word_begun(shelf: Store) -> None:
     assert found(await search.search(shelf, "mem_ann", "afterno")) == [(two, ["afternoon"])]
     assert found(await search.search(shelf, "mem_ann", "afterno quick")) == []  # only the last word may be begun
     assert found(await search.search(shelf, "mem_ann", "quick elephant")) == []
-    assert found(await search.search(shelf, "mem_ann", "LAZY D")) == [(one, ["lazy", "dog"])]
+    assert found(await search.search(shelf, "mem_ann", "LAZY DO")) == [(one, ["lazy", "dog"])]
+    assert found(await search.search(shelf, "mem_ann", "lazy d")) == []  # one letter is a word, not a beginning
 
 
 @pytest.mark.parametrize(

@@ -146,3 +146,19 @@ def test_rare_words_weigh_more_than_frequent_ones() -> None:
     scores = rank(passages, "the needle")
     assert max(range(4), key=scores.__getitem__) == 1
     assert rank(passages, "nothing") == [0.0] * 4 and rank([], "x") == []
+
+
+@given(
+    st.lists(st.text(st.sampled_from("ab1 _.é"), max_size=40), max_size=20),
+    st.text(st.sampled_from("ab1 "), max_size=9),
+)
+def test_words_are_counted_the_same_in_plain_and_other_text(texts: list[str], question: str) -> None:
+    """What is searched for each word finds what taking the text apart finds."""
+    from collections import Counter
+
+    from freehold.assist.search import words
+    from freehold.assist.weigh import _count
+
+    asked = set(words(question))
+    for text in texts:
+        assert _count(text, asked) == Counter(word for word in words(text) if word in asked)
