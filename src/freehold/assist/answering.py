@@ -64,8 +64,8 @@ class Task(msgspec.Struct):
 
 
 async def make(kit: Kit, task: Task, live: Live) -> State:
-    """Make the answer in `live` and return its state, once that is on record: `done` or `waiting`. Raises FreeholdError,
-    and whatever was heard until then stays in it; so it does on cancellation."""
+    """Make the answer in `live` and return the state that it has once that is on record: `done` or `waiting`. Raises
+    FreeholdError, and whatever was heard until then stays in it; so it does on cancellation."""
     message = live.message
     key = await models.key_of(kit.pipeline, task.who)
     member = task.who.id

@@ -1,4 +1,4 @@
-"""Following a conversation: pieces in order, coming back, another worker, a dead worker, a reader that takes nothing."""
+"""Following a conversation: pieces in order, coming back, other workers, dead ones, readers that take nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from chatroom import Room, Screen, Talk, Worker, text
+from tests.vendor import Vendor
 
 from freehold.assist import runs as runs_module
-from tests.vendor import Vendor
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -76,7 +76,7 @@ async def test_another_worker_shows_it_too(room: Room) -> None:
         await screen.until(lambda s: s.messages[id]["state"] == "done")
         assert screen.gaps == 0
         assert text(screen.messages[id]) == "You said: from afar" + " and so on" * 70
-        await screen.until(lambda s: any("You said: and then" == text(m) for m in s.messages.values()))
+        await screen.until(lambda s: any(text(m) == "You said: and then" for m in s.messages.values()))
         await screen.until(lambda s: s.queue is not None and s.queue["queue"] == [])
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from chatroom import Room, Talk, Worker, text
-
 from tests.vendor import Vendor
 
 
