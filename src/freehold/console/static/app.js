@@ -53,6 +53,7 @@ function follow(event) {
   if (link.hash && link.pathname === location.pathname) return;
   event.preventDefault();
   go(link.pathname + link.search + link.hash);
+  if (link.pathname === "/" && matchMedia("(pointer: fine)").matches) composer.focus();
 }
 
 // ---- the reader's settings
@@ -115,13 +116,12 @@ function Shell() {
 }
 
 function Main() {
-  const id = useStore((now) => now.route.id);
   const open = useStore((now) => Boolean(now.route.id || now.open?.messages.size || now.open?.sending.length));
   const temporary = useStore((now) => now.route.temporary);
   return html`<main class=${open ? "main" : "main new"} id="main" inert=${useInert()}>
     <${Top} />
     ${temporary && html`<p class="temporary-note" role="note">${icon("ghost")}<span>${t("Temporary: nothing of this chat is stored, here or on the server. It ends when you leave it.")}</span></p>`}
-    ${open ? html`<${Lazy} key=${id} from=${thread} name="Thread" />` : html`<${Greeting} />`}
+    ${open ? html`<${Lazy} from=${thread} name="Thread" />` : html`<${Greeting} />`}
     <${Composer} />
   </main>`;
 }

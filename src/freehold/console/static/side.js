@@ -10,6 +10,7 @@ import { go, openPanel, search, showKeys, showSide } from "./app.js";
 /** @typedef {import("./types.js").Conversation} Conversation @typedef {import("./types.js").Project} Project */
 
 const DAY = 86_400_000;
+const LOOK = 6000; // ms
 const talk = () => import("./talk.js");
 
 export function Side() {
@@ -54,6 +55,7 @@ function Recent() {
   const more = useStore((now) => now.more);
   const loose = all.filter((one) => !one.project || !state.projects.some(({ id }) => id === one.project));
   const groups = grouped(loose);
+  useAnswered();
   const load = async () => {
     const last = all.at(-1);
     const next = await call("GET", `/api/conversations?limit=40${last ? `&before=${last.updated_at}` : ""}`).catch((error) => toast(error.message));
@@ -66,6 +68,20 @@ function Recent() {
     ${groups.map(([name, list]) => html`<section key=${name} aria-label=${name}><h2>${name}</h2>
       <ul>${list.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul></section>`)}
     ${more && html`<button type="button" class="button quiet small" onClick=${load}>${t("Older ones")}</button>`}</div>`;
+}
+
+/** Whether an answer elsewhere is done: what is open is told by its own stream, the others are asked for. */
+function useAnswered() {
+  const waits = useStore((now) => now.conversations.some((one) => one.running && one.id !== now.open?.id));
+  useEffect(() => {
+    if (!waits) return;
+    const timer = setInterval(() => {
+      if (document.visibilityState === "visible") {
+        call("GET", "/api/conversations?limit=40").then(({ items }) => items.forEach(keepConversation), () => {}); // again in a moment
+      }
+    }, LOOK);
+    return () => clearInterval(timer);
+  }, [waits]);
 }
 
 /** @param {Conversation[]} list @returns {[string, Conversation[]][]} */
@@ -183,7 +199,7 @@ function Branch({ project, deep }) {
     ${open && html`<ul class="inside">
       ${below.map((one) => html`<${Branch} key=${one.id} project=${one} deep=${deep + 1} />`)}
       ${inside.map((one) => html`<${Row} key=${one.id} one=${one} />`)}
-      <li><a class="item faint" href=${`/?project=${project.id}`}>${icon("add")}<span>${t("New chat here")}</span></a></li></ul>`}
+      ${(project.kind === "project" || !below.length) && html`<li><a class="item faint" href=${`/?project=${project.id}`}>${icon("add")}<span>${t("New chat here")}</span></a></li>`}</ul>`}
   </li>`;
 }
 

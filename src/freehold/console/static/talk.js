@@ -24,6 +24,7 @@ function fresh(id, values) {
 export function open(id, temporary = false) {
   stream?.close();
   stream = null;
+  if (state.open?.temporary) import("./temporary.js").then((m) => m.endTemporary()); // leaving ends it
   if (temporary) return change({ open: fresh("", { temporary }) });
   if (!id) return change({ open: null });
   const known = state.conversations.find((one) => one.id === id) ?? null;

@@ -85,9 +85,13 @@ function ask(question, model) {
   }, { body: { messages, models: [model] }, once: true });
 }
 
-export function stopTemporary() {
+export function endTemporary() {
   stream?.close();
   stream = null;
+}
+
+export function stopTemporary() {
+  endTemporary();
   for (const message of state.open?.messages.values() ?? []) if (message.state === "running") put({ ...message, state: "stopped" });
 }
 

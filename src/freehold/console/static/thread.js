@@ -18,10 +18,12 @@ import("./markdown.js").catch(() => {}); // without it, answers are read as they
 export function Thread() {
   const open = useStore((now) => now.open);
   const steps = open ? branch(open.messages, open.leaf) : [];
-  const [shown, setShown] = useState(FIRST);
+  const [drawn, setDrawn] = useState({ id: "", n: FIRST });
+  const shown = drawn.id === open?.id ? drawn.n : FIRST;
+  const setShown = (/** @type {number} */ n) => setDrawn({ id: open?.id ?? "", n });
   const { box, away, toEnd } = useEnd(open?.id ?? "");
   const from = Math.max(0, steps.length - shown);
-  useEarlier(from, box, () => setShown((n) => n + CHUNK));
+  useEarlier(from, box, () => setShown(shown + CHUNK));
   useTarget(open, steps, () => setShown(steps.length));
   if (!open || open.state === "loading") return html`<div class="scroller"><p class="waiting" role="status"><span class="spinner"></span><span class="visually-hidden">${t("Loading")}</span></p></div>`;
   if (open.state !== "ready") return html`<${Nothing} missing=${open.state === "missing"} problem=${open.problem} id=${open.id} />`;
@@ -50,7 +52,7 @@ class Turn extends Component {
     if (message.role === "user") return html`<li class="turn user" id=${`m-${message.id}`}><${Question} message=${message} turns=${turns} /></li>`;
     if (!beside.length) return html`<li class=${last ? "turn assistant last" : "turn assistant"} id=${`m-${message.id}`}><${Answer} message=${message} turns=${turns} /></li>`;
     return html`<li class=${last ? "turn compared last" : "turn compared"} id=${`m-${message.id}`}>
-      <div class="columns" data-count=${beside.length} role="group" aria-label=${t("Answers side by side")} tabindex="0">${beside.map((one) => html`
+      <div class="columns" role="group" ref=${toChosen} aria-label=${t("Answers side by side")} tabindex="0">${beside.map((one) => html`
         <section key=${one.id} class=${one.id === message.id ? "column chosen" : "column"} aria-label=${one.model}>
           <header><h2 class="truncate">${one.model}</h2>
             <button type="button" class="button quiet small" aria-pressed=${one.id === message.id} onClick=${() => talk.choose(one.id)}>
@@ -58,6 +60,14 @@ class Turn extends Component {
           <${Answer} message=${one} turns=${null} headed=${true} /></section>`)}</div>
       ${step.variants.length > 1 && html`<${Steps} turns=${turns} />`}</li>`;
   }
+}
+
+/** Where there is room for one column only, it is the chosen one. @param {HTMLElement | null} box */
+function toChosen(box) {
+  if (!box || box.dataset.seen) return;
+  box.dataset.seen = "1";
+  const chosen = box.querySelector(".chosen");
+  if (box.scrollWidth > box.clientWidth && chosen) box.scrollBy({ left: chosen.getBoundingClientRect().left - box.getBoundingClientRect().left });
 }
 
 /** ‹ 2/3 › @param {{turns: {at: number, of: number, to: (at: number) => void} | null}} given */

@@ -84,11 +84,24 @@ export function style(href) {
 /** @param {string} text @returns {Promise<void>} */
 export async function copy(text) {
   try {
-    await navigator.clipboard.writeText(text);
+    if (navigator.clipboard) await navigator.clipboard.writeText(text);
+    else copyPlainly(text);
     toast(t("Copied"));
   } catch {
     toast(t("The browser does not allow copying here. Select the text and copy it by hand."));
   }
+}
+
+/** The old way: without https a browser has no other. @param {string} text */
+function copyPlainly(text) {
+  const box = Object.assign(document.createElement("textarea"), { value: text, className: "visually-hidden" });
+  const before = document.activeElement;
+  document.body.append(box);
+  box.select();
+  const done = document.execCommand("copy");
+  box.remove();
+  if (before instanceof HTMLElement) before.focus();
+  if (!done) throw new Error("not copied");
 }
 
 // ---- menus
@@ -138,7 +151,7 @@ function entry(item, pick) {
   const inside = html`${item.icon && icon(item.icon)}<span class="grow truncate" dir="auto">${item.label}</span>
     ${item.note && html`<span class="faint small">${item.note}</span>`}${item.checked && icon("check")}`;
   if (item.href) return html`<a role="menuitem" tabindex="-1" href=${item.href} onClick=${() => pick(item)}>${inside}</a>`;
-  return html`<button type="button" tabindex="-1" class=${item.danger ? "danger" : ""} role=${item.checked === undefined ? "menuitem" : "menuitemradio"}
+  return html`<button type="button" tabindex="-1" class=${item.danger ? "danger" : ""} role=${item.checked === undefined ? "menuitem" : "menuitemcheckbox"}
     aria-checked=${item.checked} onClick=${() => pick(item)}>${inside}</button>`;
 }
 
