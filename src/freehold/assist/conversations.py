@@ -136,7 +136,8 @@ class Conversations:
         NotFound."""
         await self.find(member, id)
         of = [(id,)]
-        await self.store.shred(
+        await search.erase(
+            self.store,
             "message",
             ("DELETE FROM run WHERE conversation = ?", of),
             search.forget(id),
@@ -145,6 +146,7 @@ class Conversations:
             ("DELETE FROM message WHERE conversation = ?", of),
             ("DELETE FROM conversation WHERE id = ?", of),
         )
+        await search.scrub(self.store)
 
     async def messages(self, conversation: str) -> tuple[list[Message], list[Message]]:
         """Return the messages of the tree and those that are queued, oldest first. The caller has asked `find`."""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from freehold.assist.extract import Bounds, Extractor
+from freehold.assist.search import erase
 from freehold.assist.wording import file_name
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, NotFound, TooLarge
@@ -190,7 +191,8 @@ class Files:
 
     async def _delete(self, request: Request[Member]) -> None:
         id = request.params["id"]
-        if not await self._store.write(("DELETE FROM file WHERE id = ? AND member = ?", [(id, request.who.id)])):
+        step = ("DELETE FROM file WHERE id = ? AND member = ?", [(id, request.who.id)])
+        if not await erase(self._store, "file", step):
             raise _missing(id)
 
     async def _one(self, request: Request[Member], columns: str) -> tuple[Any, ...]:

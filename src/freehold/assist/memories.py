@@ -9,7 +9,7 @@ import msgspec
 
 from freehold.assist import wording
 from freehold.assist.projects import change, unset
-from freehold.assist.search import words
+from freehold.assist.search import erase, words
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, NotFound
 from freehold.core.ids import new_id
@@ -132,7 +132,8 @@ class Memories:
 
     async def _delete(self, request: Request[Member]) -> None:
         id = request.params["id"]
-        if not await self._store.write(("DELETE FROM memory WHERE id = ? AND member = ?", [(id, request.who.id)])):
+        step = ("DELETE FROM memory WHERE id = ? AND member = ?", [(id, request.who.id)])
+        if not await erase(self._store, "memory", step):
             raise _missing(id)
 
 

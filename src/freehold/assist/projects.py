@@ -73,9 +73,7 @@ async def all_of(store: Store, member: str) -> list[Project]:
     known: dict[str, File] = {}
     for start in range(0, len(wanted), 100):
         known |= {file.id: file for file in await files.describe(store, member, wanted[start : start + 100])}
-    made = [
-        _project(row, [known[id] for id in ids if id in known]) for row, ids in zip(rows, listed, strict=True)
-    ]
+    made = [_project(row, [known[id] for id in ids if id in known]) for row, ids in zip(rows, listed, strict=True)]
     return sorted(made, key=lambda project: (project.name.casefold(), project.id))
 
 
@@ -177,7 +175,9 @@ class Projects:
             ("UPDATE conversation SET project = NULL WHERE project = ? AND member = ?", [(id, member)]),
             ("DELETE FROM project WHERE id = ? AND member = ?", [(id, member)]),
         ]
-        await self._store.write(*steps)
+        await search.erase(self._store, "message", *steps)
+        if request.query.conversations == "delete":
+            await search.scrub(self._store)
 
     async def _check_parent(self, member: str, id: str, parent: str | None) -> None:
         if parent is None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from freehold.core.errors import StoreError
 from freehold.store import Row, Step, Store
 
 INDEX = """INSERT INTO message_search(message, conversation, member, words) VALUES (?, ?, ?, ?)
@@ -38,6 +39,8 @@ _TERMS = 24
 _SCANNED = 100_000
 """Characters of a text in which a snippet is looked for."""
 _AROUND = 240
+_STEP = 250
+"""Pages of the index that one step of `scrub` merges."""
 _MANY = 500
 """Titles that are gone through in the loop that serves everybody."""
 
@@ -240,3 +243,28 @@ def cut(text: str, spans: list[tuple[int, int]]) -> list[tuple[str, bool]]:
         start = last
     parts.append((text[start:end] + ("…" if end < len(text) else ""), False))
     return [(re.sub(r"\s+", " ", piece), hit) for piece, hit in parts if piece]
+
+
+async def scrub(store: Store) -> None:
+    """See to it that words which were forgotten leave the store's files: SQLite's index keeps them, as deleted, until
+    its pieces are merged. It is done in small steps, between which others write; a second or two for 100,000
+    messages."""
+    if store.engine != "sqlite":
+        return
+    merge = "INSERT INTO message_words(message_words, rank) VALUES ('merge', ?)"
+    ((pages,),) = await store.fetch("SELECT COUNT(*) FROM message_words_data")
+    await store.write((merge, [(-_STEP,)]), durable=False)
+    for _ in range(pages // _STEP + 1):
+        await store.write((merge, [(_STEP,)]), durable=False)
+    await erase(store, "message_search", ("DELETE FROM message_search WHERE message = ''", [()]))
+
+
+async def erase(store: Store, table: str, *steps: Step) -> int:
+    """As `store.shred`; but where a reader still holds the old log, what is deleted is deleted all the same and its
+    bytes go when the log is next cut. Return how many rows the last step changed, 1 where that is not known."""
+    try:
+        return await store.shred(table, *steps)
+    except StoreError as e:
+        if e.code != "store_busy":
+            raise
+        return 1

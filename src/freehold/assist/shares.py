@@ -15,6 +15,7 @@ import msgspec
 from freehold.assist import files
 from freehold.assist.export import conversation_document
 from freehold.assist.export_markdown import shown
+from freehold.assist.search import erase
 from freehold.assist.shapes import Facts, FilePart, Message, Text, ToolPart
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, NotFound
@@ -180,7 +181,7 @@ class Shares:
         """What was frozen goes with it; the row stays, so that the member sees when that was."""
         sql = """UPDATE share SET revoked_at = COALESCE(revoked_at, ?), content = '{}' WHERE id = ? AND member = ?"""
         id = request.params["id"]
-        if not await self._store.write((sql, [(now_ns(), id, request.who.id)])):
+        if not await erase(self._store, "share", (sql, [(now_ns(), id, request.who.id)])):
             raise NotFound(f"There is no link {id[:64]!r}.", hint="GET /api/shares lists yours")
 
     async def _open(self, request: Request[None]) -> Raw:

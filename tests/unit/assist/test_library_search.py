@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shelves import Desk, conversation, say
 
+from freehold import store as stores
 from freehold.assist import search
 from freehold.store import Store
 
@@ -152,3 +154,25 @@ async def test_over_http(desk: Desk) -> None:
     assert (await desk.ben.get("/api/search", params={"q": "colos"})).json() == {"items": [], "more": False}
     assert (await desk.ann.get("/api/search")).status_code == 400
     assert (await desk.nobody.get("/api/search", params={"q": "x"})).status_code == 401
+
+
+async def test_forgotten_words_leave_the_file(tmp_path: Path) -> None:
+    opened = await stores.open(f"sqlite:///{tmp_path}/x.db", durable=False)
+    try:
+        for name in ("kept", "gone"):
+            place = await conversation(opened, "ann", "-", id=f"conv_{name}")
+            for number in range(300):
+                await say(opened, "ann", place, f"zq{name}xj{number} and something else")
+        files = [tmp_path / "x.db", tmp_path / "x.db-wal"]
+
+        def there(word: bytes) -> bool:
+            return any(word in path.read_bytes() for path in files)
+
+        await opened.shred("message", ("DELETE FROM message WHERE conversation = ?", [("conv_gone",)]))
+        await opened.shred("message_search", search.forget("conv_gone"))
+        assert there(b"zqgonexj"), "the index itself still has them"
+        await search.scrub(opened)
+        assert not there(b"zqgonexj") and not there(b"gonexj") and there(b"zqkeptxj")
+        assert len((await search.search(opened, "mem_ann", "zqkept", limit=400)).items) == 300
+    finally:
+        await opened.close()

@@ -213,7 +213,10 @@ function pretty(json) {
 function FileChip({ part, fixed }) {
   const [broken, setBroken] = useState(false);
   const ways = /** @type {Record<string, string>} */ ({ whole: t("whole"), passages: t("the passages that fit"), image: t("as an image"), none: t("not read") });
-  const href = `/api/files/${encodeURIComponent(part.file)}`;
+  const href = part.data_url ?? `/api/files/${encodeURIComponent(part.file)}`; // a shared picture brings its bytes along
+  if (fixed && part.data_url && !broken) {
+    return html`<li class="picture"><img src=${href} alt=${part.name} onError=${() => setBroken(true)} /></li>`;
+  }
   if (part.media.startsWith("image/") && !broken && !fixed) {
     return html`<li class="picture"><a href=${href} target="_blank" rel="noopener noreferrer"><img src=${href} alt=${part.name} loading="lazy" onError=${() => setBroken(true)} /></a></li>`;
   }

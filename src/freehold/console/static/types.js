@@ -14,7 +14,7 @@
 /** @typedef {{id: string, title: string, project: string | null, assistant: string | null, leaf: string | null, models: string[], tools: string[], pinned: boolean, archived: boolean, source: string, created_at: number, updated_at: number, running: boolean}} Conversation */
 /** @typedef {{type: "text", text: string}} TextPart */
 /** @typedef {{type: "reasoning", text: string}} ReasoningPart */
-/** @typedef {{type: "file", file: string, name: string, media: string, bytes: number, mode: "whole" | "passages" | "image" | "none", note: string, tokens?: number}} FilePart */
+/** @typedef {{type: "file", file: string, name: string, media: string, bytes: number, mode: "whole" | "passages" | "image" | "none", note: string, tokens?: number, data_url?: string | null}} FilePart */
 /** @typedef {{type: "tool", id: string, server: string, name: string, arguments: string, state: "asked" | "running" | "done" | "failed" | "refused", result: string}} ToolPart */
 /** @typedef {TextPart | ReasoningPart | FilePart | ToolPart} Part */
 /** @typedef {{call: string, deployment: string, asked: string, sent: string, answered: string, maker: string, seller: string, host: string, region: string | null, contract: string | null, input: number, output: number, cached: number, reasoning: number, estimated: boolean, cost: string | null, currency: string, first_ms: number | null, total_ms: number | null, dropped: string[], calls: number, note: string}} Facts */
