@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from freehold.console.shapes import Latency, Money
 from freehold.core.money import show
 from freehold.ledger import Entry
-from freehold.ledger.traffic import Sum
+from freehold.ledger.traffic import Point, Sum
 
 MS = 1_000_000
 """Nanoseconds of a millisecond."""
@@ -24,18 +24,21 @@ class Tally:
         self.last_at = 0
 
     def add(self, row: Sum) -> None:
+        self.count(row, bool(row.error))
+        self.last_at = max(self.last_at, row.last_at)
+
+    def count(self, row: Sum | Point, failed: bool) -> None:
         self.calls += row.calls
         self.attempts += row.attempts
         self.input += row.input
         self.output += row.output
         self.cached += row.cached
-        if row.error:
+        if failed:
             self.failed_attempts += row.attempts
         if row.currency:
             self.cost[row.currency] = self.cost.get(row.currency, 0) + row.cost
-        elif not row.error:
+        elif not failed:
             self.unpriced += row.attempts
-        self.last_at = max(self.last_at, row.last_at)
 
     @property
     def failed_calls(self) -> int:

@@ -80,12 +80,13 @@ async def look(office: Office, name: str) -> Overview:
     done, head = await traffic.roll(store, PATIENCE)
     until = (now // span.width + 1) * span.width
     since = until - span.buckets * span.width
-    sums = await traffic.summed(store, span.step, since, until)
-    points = await traffic.over_time(store, span.step, span.width, since, until)
-    entries, exact = await traffic.sample(store, since, until)
-    before = None
-    if name != "90d":
-        before = tally(await traffic.summed(store, span.step, since - (until - since), since))
+    compared = name != "90d"
+    first = since - (until - since) if compared else since
+    sums, points, (entries, exact) = await asyncio.gather(
+        traffic.summed(store, span.step, since, until),
+        traffic.over_time(store, span.step, span.width, first, until),
+        traffic.sample(store, since, until),
+    )
     state, looks, told = await asyncio.gather(
         office.control.state(), office.control.order("looks"), office.control.order("settings")
     )
@@ -99,8 +100,8 @@ async def look(office: Office, name: str) -> Overview:
         until=until // MS,
         step=span.width // MS,
         totals=Totals(**fields, latency=latency(entries, exact), keys=len(keys), members=len(keys & people.keys())),
-        before=_sums(before) if before is not None else None,
-        series=_series(points, entries, since, span),
+        before=_before([point for point in points if point.at < since]) if compared else None,
+        series=_series([point for point in points if point.at >= since], entries, since, span),
         by=_groups(sums, entries, whole, names),
         errors=_errors(sums),
         now=_now(state, looks),
@@ -109,7 +110,10 @@ async def look(office: Office, name: str) -> Overview:
     )
 
 
-def _sums(found: Tally) -> Sums:
+def _before(points: Sequence[Point]) -> Sums:
+    found = Tally()
+    for point in points:
+        found.count(point, point.failed)
     fields: dict[str, Any] = found.fields()
     return Sums(**fields)
 

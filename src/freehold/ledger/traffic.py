@@ -61,6 +61,7 @@ class Point(NamedTuple):
     attempts: int
     input: int
     output: int
+    cached: int
     cost: int
 
 
@@ -119,8 +120,9 @@ async def over_time(store: Store, step: int, width: int, since: int, until: int)
     """Return sums by buckets of `width` ns (a multiple of `step`), the first of which begins at `since`."""
     bucket = f"(at - {int(since)}) / {int(width)}"
     rows = await store.fetch(
-        f"SELECT {bucket}, CASE WHEN error <> '' THEN 1 ELSE 0 END, currency, SUM(calls), SUM(attempts), SUM(input), "
-        f"SUM(output), SUM(cost) FROM traffic WHERE step = {int(step)} AND at >= ? AND at < ? GROUP BY 1, 2, 3",
+        f"SELECT {bucket}, CASE WHEN error <> '' THEN 1 ELSE 0 END, currency, SUM(calls), SUM(attempts), "
+        "SUM(input), SUM(output), SUM(cached), SUM(cost) FROM traffic "
+        f"WHERE step = {int(step)} AND at >= ? AND at < ? GROUP BY 1, 2, 3",
         since,
         until,
     )
