@@ -40,9 +40,9 @@ export function Question({ message, turns, fixed }) {
           <p class="small faint">${t("A new branch begins here; the one before stays.")}</p>
           <div class="row"><button class="button primary">${t("Send")}</button><button type="button" class="button" onClick=${() => setEditing(false)}>${t("Cancel")}</button></div></form>`
       : text && html`<div class="bubble"><p class="said" dir="auto">${text}</p></div>`}
-    ${!editing && !fixed && html`<div class="acts"><${Steps} turns=${turns} />
+    ${!editing && !fixed && html`<div class="acts">
       <${IconButton} icon="edit" label=${t("Edit")} run=${() => setEditing(true)} />
-      <${IconButton} icon="copy" label=${t("Copy")} run=${() => copy(text)} /></div>`}`;
+      <${IconButton} icon="copy" label=${t("Copy")} run=${() => copy(text)} /><${Steps} turns=${turns} /></div>`}`;
 }
 
 /** @param {{message: Message, turns: Turns, fixed?: boolean, headed?: boolean}} given headed: a heading says already whose it is */
@@ -220,7 +220,8 @@ function FileChip({ part, fixed }) {
   if (part.media.startsWith("image/") && !broken && !fixed) {
     return html`<li class="picture"><a href=${href} target="_blank" rel="noopener noreferrer"><img src=${href} alt=${part.name} loading="lazy" onError=${() => setBroken(true)} /></a></li>`;
   }
-  const about = [ways[part.mode] ?? "", part.tokens ? plural(part.tokens, "{n} token", "{n} tokens") : "", part.note].filter(Boolean).join(", ") || size(part.bytes);
+  const tokens = part.tokens ? plural(part.tokens, "{n} token", "{n} tokens") : "";
+  const about = part.note || [ways[part.mode] ?? "", tokens].filter(Boolean).join(", ") || size(part.bytes); // the note says the way, and more
   const inside = html`${icon("file")}<span class="grow"><span class="truncate" dir="auto">${part.name}</span><span class="small faint" dir="auto">${about}</span></span>`;
   return html`<li>${fixed ? html`<span class="file-chip">${inside}</span>` : html`<a class="file-chip" href=${href} download=${part.name}>${inside}</a>`}</li>`;
 }
@@ -253,7 +254,7 @@ function Table({ message, facts }) {
   /** @type {[string, any][]} */
   const rows = [
     [t("Made by"), facts.maker],
-    [t("Sold by"), facts.seller],
+    [t("Sold by"), facts.seller === "own" ? "" : facts.seller],
     [t("Hosted by"), own || facts.host === "own" ? t("your own machines") : facts.host],
     [t("Region"), facts.region],
     [t("Contract"), facts.contract],

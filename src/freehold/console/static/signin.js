@@ -66,14 +66,16 @@ function Enter({ again, known, done }) {
 
 /** @param {{done: () => void}} given */
 function Setup({ done }) {
+  const code = decodeURIComponent(/^#setup=(.+)$/.exec(location.hash)?.[1] ?? ""); // the address that the server printed has it
   const send = async (/** @type {Record<string, string>} */ data) => {
-    await refresh("POST", "/api/setup", { ...data, display: data.display ?? "" });
+    await refresh("POST", "/api/setup", { ...data, display: data.display ?? "", ...(code ? { code } : {}) });
+    history.replaceState(null, "", "/");
     done();
   };
   return html`<${Ask} title=${t("Welcome to Freehold")} yes=${t("Make this house mine")} send=${send}
     about=${t("Nobody owns this server yet. You will: you add the models, the people and the budgets, and you can chat at once.")}>
-    ${session.code && html`<${Field} name="code" label=${t("Code")} hint=${t("It stands where the server was started, and shows that you may do this.")} more=${{ autocomplete: "one-time-code", autofocus: true }} />`}
-    <${Field} name="display" label=${t("Your name")} hint=${t("As the others see it")} more=${{ autocomplete: "name", dir: "auto", autofocus: !session.code }} />
+    ${session.code && !code && html`<${Field} name="code" label=${t("Code")} hint=${t("It stands where the server was started, and shows that you may do this.")} more=${{ autocomplete: "one-time-code", autofocus: true }} />`}
+    <${Field} name="display" label=${t("Your name")} hint=${t("As the others see it")} more=${{ autocomplete: "name", dir: "auto", autofocus: !session.code || Boolean(code) }} />
     <${Field} name="name" label=${t("Name to sign in with")} more=${{ autocomplete: "username", autocapitalize: "none", spellcheck: false }} />
     <${Field} name="password" label=${t("Password")} hint=${t("Twelve characters or more; a short sentence is good")} more=${{ type: "password", autocomplete: "new-password", minlength: 12 }} /><//>`;
 }
