@@ -246,6 +246,8 @@ def _check_url(url: str | None, where: str, vendor: bool, reader: Reader) -> Non
 def _check_routes(routes: dict[str, Route], deployments: set[str], reader: Reader) -> None:
     for name, route in routes.items():
         where = join("routes", name)
+        if None in route.deployments:
+            continue  # one is of another kind, which is noted already
         if not route.deployments and not route.fallback:
             reader.note(join(where, "deployments"), "is empty", "name at least one deployment")
         named = [(f"deployments[{i}]", target.name) for i, target in enumerate(route.deployments)]

@@ -13,11 +13,11 @@ export default function Audit() {
   const members = useResource("/api/admin/members");
   const set = (/** @type {Record<string, string>} */ change) => go(withQuery({ before: null, ...change }), { replace: true });
   return html`<${Head} title=${t("Audit")} note=${t("Every act of administration, from here and from the command line, is an entry on the ledger. So is reading what people wrote.")} />
-    <div class="toolbar filters"><label class="field"><span class="label">${t("Act")}</span><input class="input" list="acts" value=${query.get("act") ?? ""} placeholder="key.create"
-        onChange=${(/** @type {any} */ event) => set({ act: event.currentTarget.value.trim() })} /></label>
+    <div class="toolbar filters"><div class="field"><label for="audit-act">${t("Act")}</label><input class="input" id="audit-act" list="acts" value=${query.get("act") ?? ""} placeholder="key.create"
+        onChange=${(/** @type {any} */ event) => set({ act: event.currentTarget.value.trim() })} /></div>
       <datalist id="acts">${["key.create", "key.revoke", "team.create", "member.create", "member.role", "member.disable", "session.revoke", "password.reset", "bodies.read", "ledger.export", "model.pull"].map((act) => html`<option key=${act} value=${act} />`)}</datalist>
-      <label class="field"><span class="label">${t("By")}</span><select class="select" value=${query.get("member") ?? ""} onChange=${(/** @type {any} */ event) => set({ member: event.currentTarget.value })}>
-        <option value="">${t("anybody")}</option>${(members.data?.members ?? []).map((/** @type {any} */ one) => html`<option key=${one.id} value=${one.id}>${one.display || one.name}</option>`)}</select></label></div>
+      <div class="field"><label for="audit-by">${t("By")}</label><select class="select" id="audit-by" value=${query.get("member") ?? ""} onChange=${(/** @type {any} */ event) => set({ member: event.currentTarget.value })}>
+        <option value="">${t("anybody")}</option>${(members.data?.members ?? []).map((/** @type {any} */ one) => html`<option key=${one.id} value=${one.id}>${one.display || one.name}</option>`)}</select></div></div>
     <${Loaded} of=${of}>${(/** @type {any} */ data) => html`<${Table} label=${t("Acts of administration")} columns=${columns()} rows=${data.entries} keyOf=${(/** @type {any} */ row) => row.seq}
         empty=${html`<div class="card"><${Empty} title=${t("No act to show")}><p>${wanted.size ? t("Nothing was done that these filters let through.") : t("Make a key or invite somebody: the first act is written then.")}</p><//></div>`} />
       <nav class="pager" aria-label=${t("Pages")}>${query.get("before") && html`<a class="button" href=${withQuery({ before: null })}>${t("To the beginning")}</a>`}

@@ -6,7 +6,7 @@ import { Menu, openDialog } from "../ui.js";
 import { Bar } from "./charts.js";
 import { Field, Wrong, useForm } from "./forms.js";
 import { NONE, cash, count, exact, instant, share, span, stamp } from "./format.js";
-import { html, useEffect, useMemo, useState } from "./hooks.js";
+import { html, useEffect, useId, useMemo, useState } from "./hooks.js";
 import { Icon } from "./icons.js";
 import Entry from "./entry.js";
 import { go, useAddress, useResource, withQuery } from "./place.js";
@@ -113,10 +113,11 @@ function local(ms) {
 
 /** @param {{ label: string, value: string, all?: string, options: [string, string][], onChange: (value: string) => void }} props */
 function Choice({ label, value, all, options, onChange }) {
-  const known = !value || options.some(([id]) => id === value);
-  return html`<label class="field"><span class="label">${label}</span><select class="select" value=${value} onChange=${(/** @type {any} */ event) => onChange(event.currentTarget.value)}>
+  const known = !value || options.some(([own]) => own === value);
+  const id = useId();
+  return html`<div class="field"><label for=${id}>${label}</label><select class="select" id=${id} value=${value} onChange=${(/** @type {any} */ event) => onChange(event.currentTarget.value)}>
     ${all && html`<option value="">${all}</option>`}${!known && html`<option value=${value}>${value}</option>`}
-    ${options.map(([id, words]) => html`<option key=${id} value=${id}>${words}</option>`)}</select></label>`;
+    ${options.map(([own, words]) => html`<option key=${own} value=${own}>${words}</option>`)}</select></div>`;
 }
 
 /** @param {{ query: URLSearchParams }} props */
