@@ -106,13 +106,20 @@ class Turns:
         parts += await self._conversations.files(who.id, turn.files)
         if not parts:
             raise BadRequest("There is nothing to ask.", param="text", hint="write something, or add a file")
-        if len(await self._conversations.queue(id)) >= QUEUED:
+        queue = await self._conversations.queue(id)
+        if len(queue) >= QUEUED:
             raise BadRequest(f"{QUEUED} messages wait already.", code="queue_full", hint="wait for the next answer")
         at = now_ns()
         question = Message(made, id, parent, "user", parts, "queued", created_at=at // MS)
         wanted = Wanted(turn.models, fixed=turn.replace is not None)
+        first = [inserted(question, at, wanted)]
+        answers: list[Message] = []
         try:
-            answers = await self._send(who, conversation, question, wanted, [inserted(question, at, wanted)])
+            if queue and not await self._held(conversation):  # the others came before, also while none is answered yet
+                await self._kit.store.write((_LOCK, [(at, id)]), *first)
+                self._runs.later(self.advance(who.id, id))
+            else:
+                answers = await self._send(who, conversation, question, wanted, first)
         except StoreError as e:
             if e.code == CONFLICT and turn.id and (known := await self._known(who, made)) is not None:
                 return known
