@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -60,11 +61,10 @@ class Orders:
         if order is None:
             raise NotFound(f"There is no order {name!r}.", hint="the other process is of another version; restart it")
         try:
-            return msgspec.to_builtins(await order(**about), str_keys=True)
+            signature(order).bind(**about)
         except TypeError as e:
-            if "argument" not in str(e):
-                raise
             raise BadRequest(f"The order {name} was given wrongly: {e}.", hint="name what it takes") from e
+        return msgspec.to_builtins(await order(**about), str_keys=True)
 
     # -- configuration -----------------------------------------------------------------------------------------------
 

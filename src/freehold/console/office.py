@@ -12,6 +12,7 @@ from freehold.access import SharedMeter, Standing, StoreMeter
 from freehold.access.limits import Limit
 from freehold.access.members import Member
 from freehold.console.audit import note
+from freehold.core.errors import ConfigError
 from freehold.pipeline import Pipeline
 from freehold.store import Store
 
@@ -53,5 +54,8 @@ class Office(msgspec.Struct, frozen=True):
         """Return how far a limit is used now; None where nothing counts."""
         meter = self.pipeline.meter
         if isinstance(meter, SharedMeter):
-            return meter.usage(limit)
+            try:
+                return meter.usage(limit)
+            except ConfigError:  # its memory has no room for this limit, so nothing is let through under it
+                return None
         return await meter.usage(limit) if isinstance(meter, StoreMeter) else None

@@ -20,7 +20,7 @@ DAY = 24 * HOUR
 MINUTES_KEPT = 2 * HOUR
 """How far back there are sums by the minute, ns."""
 STRIDE = 10_000  # entries summed in one transaction: the ledger waits for it, so it has to stay short
-SAMPLE = 4_000  # entries that latencies are read from at most
+SAMPLE = 2_500  # entries that latencies are read from at most
 _ASKED = 1_000  # numbers of entries in one question
 
 _BY = "key, team, asked, deployment, maker, seller, host, error, currency"

@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from tests.models import chat_model
 from tests.system import deployment
-from tests.unit.console.desk import Desk, open_desk
+from tests.unit.console.desk import Around, Desk, open_desk
 from tests.vendor import Vendor
 
 from freehold.access import members
+from freehold.app import clerk
+from freehold.console.office import Office
+from freehold.core.errors import BadRequest, NotFound
 
 __all__ = ["chat_model"]
 
@@ -168,6 +171,25 @@ async def test_pages_of_the_audit(desk: Desk) -> None:
     assert rest["next"] is None
     assert (await desk("GET", "audit?member=nobody"))["entries"] == []
     assert await desk.fails("GET", "audit?limit=1000") == (400, "invalid_request")
+
+
+async def test_orders_and_questions_that_cannot_be(desk: Desk) -> None:
+    give = desk.supervisor.orders.give
+    with pytest.raises(NotFound):
+        await give("dance", {})
+    with pytest.raises(BadRequest):
+        await give("model", {"colour": "red"})
+    office = Office(desk.house.door.pipeline, desk.store, Around(desk.supervisor))
+    with pytest.raises(NotFound):
+        await clerk.answer(office, "GET", "/api/admin/nothing")
+    with pytest.raises(BadRequest):
+        await clerk.answer(office, "POST", "/api/admin/teams", body={"colour": "red"})
+    with pytest.raises(BadRequest):
+        await clerk.answer(office, "GET", "/api/admin/overview", query={"span": "1y"})
+    made = await clerk.answer(office, "POST", "/api/admin/teams", body={"name": "red"})
+    assert made["name"] == "red"
+    (act,) = (await desk("GET", "audit"))["entries"]
+    assert (act["act"], act["by"]) == ("team.create", "command line")
 
 
 def catalogue(folder: Path, file: Path) -> str:
