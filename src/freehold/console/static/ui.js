@@ -268,5 +268,5 @@ export function toast(text, action = {}) {
     : html`<button type="button" class="button" onClick=${hide}>${t("OK")}</button>`}`, box);
   box.showPopover(); // over dialogs as well
   shown = box;
-  leaving = setTimeout(hide, action.ms ?? 5000);
+  leaving = setTimeout(hide, action.ms ?? (action.label ? 6000 : 2000 + text.length * 60)); // as long as it takes to read
 }
