@@ -120,3 +120,48 @@ async def test_a_hostile_pdf_takes_no_worker_down(system: Starter, vendor: Vendo
 
 def manual_cut() -> bytes:
     return pdf([["words"]])[:250]
+
+
+def plain(document: dict[str, Any]) -> list[Any]:
+    """What of a conversation has to come back: the tree and all that was said, whatever its ids."""
+    numbers = {message["id"]: number for number, message in enumerate(document["messages"])}
+    told = []
+    for message in document["messages"]:
+        parts = [{k: v for k, v in part.items() if k != "file"} for part in message["parts"]]
+        facts = message["facts"] and {k: message["facts"][k] for k in ("answered", "maker", "seller", "cost", "call")}
+        told.append((numbers.get(message["parent"]), message["role"], parts, message["model"], facts, message["state"]))
+    return [document["conversation"]["title"], numbers[document["conversation"]["leaf"]], *told]
+
+
+async def test_what_is_taken_out_comes_back_elsewhere(system: Starter, vendor: Vendor) -> None:
+    """A member moves from one Freehold to another with everything."""
+    old = system(config(deployment("plain", vendor.url, "ok", price=("1", "2"))))
+    olga = await Person(old).first()
+    manual = pdf([["The warranty ends after two years"]])
+    kept = await olga.call("POST", "/api/files?name=manual.pdf", content=manual)
+    place = (await olga.call("POST", "/api/conversations", json={"title": "Pumps & <b>oil</b>"}))["id"]
+    await olga.ask(place, "How long is the warranty?", [kept["id"]])
+    await olga.ask(place, "Another beginning", [])
+    await olga.call("POST", "/api/projects", json={"name": "Works", "instructions": "be brief", "files": [kept["id"]]})
+    await olga.call("POST", "/api/prompts", json={"name": "Mail", "text": "To {{whom}}"})
+    await olga.call("POST", "/api/memories", json={"text": "Lives in Ghent"})
+    before = await olga.call("GET", "/api/export?format=json")
+    assert len(before["conversations"][0]["messages"]) == 4
+    await asyncio.to_thread(old.cli, "export", "--member", "olga", str(old.home / "olga.zip"))
+
+    new = system(config(deployment("plain", vendor.url, "ok")))
+    again = await Person(new).first()
+    for _ in range(2):  # twice makes no doubles
+        await asyncio.to_thread(new.cli, "import", "--member", "olga", str(old.home / "olga.zip"))
+    after = await again.call("GET", "/api/export?format=json")
+    assert [plain(each) for each in after["conversations"]] == [plain(each) for each in before["conversations"]]
+    assert [file["sha256"] for file in after["files"]] == [file["sha256"] for file in before["files"]]
+    for what in ("projects", "prompts", "memories"):
+        assert [each.get("name", each.get("text")) for each in after[what]] == [
+            each.get("name", each.get("text")) for each in before[what]
+        ]
+    assert after["projects"][0]["instructions"] == "be brief" and len(after["projects"][0]["files"]) == 1
+    hits = (await again.call("GET", "/api/search?q=warranty"))["items"]
+    assert hits and hits[0]["title"] == "Pumps & <b>oil</b>"
+    for person in (olga, again):
+        await person.client.aclose()

@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from freehold.assist.imports.talk import Asset, Node, NotRead, Said, Talk, listed, moment, name, table, text
+from freehold.assist.shapes import Mode
 
 SOURCE = "freehold"
 MAKER = ""
 VERSION = 1
 
+_MODES: tuple[Mode, ...] = ("whole", "passages", "image", "none")
 _STATES = {"done", "stopped", "failed", "interrupted"}
 _FACTS = {
     "call": str, "deployment": str, "asked": str, "sent": str, "answered": str, "maker": str, "seller": str,
@@ -89,7 +91,9 @@ def _part(part: dict[str, Any]) -> list[Any]:
         case "reasoning":
             return [Said("reasoning", text(part.get("text")))]
         case "file":
-            return [Asset(name(part.get("file")), name(part.get("name")))]
+            mode = next((mode for mode in _MODES if mode == part.get("mode")), None)
+            note = name(part.get("note"))
+            return [Asset(name(part.get("file")), name(part.get("name")), mode=mode, note=note)]
         case "tool":
             state = part.get("state") if part.get("state") in ("done", "failed", "refused") else "refused"
             plain = {key: text(part.get(key)) for key in ("id", "server", "name", "arguments", "result")}

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from freehold.assist.shapes import Mode
 from freehold.assist.wording import sound
 
 Kind = Literal["user", "assistant", "hidden"]
@@ -35,6 +36,8 @@ class Asset(msgspec.Struct):
     pointer: str
     name: str = ""
     data: bytes | None = None  # when it came along in the text
+    mode: Mode | None = None  # how it went to a model, where our own export says so, and the note on that
+    note: str = ""
 
 
 class Said(msgspec.Struct):
