@@ -19,6 +19,7 @@ API = {
         "Azure's code for a deployment that does not exist",
         "`GET /openai/models` lists the names that the key may use",
     ),
+    "answer_running": ("the answer is being made already", "wait until it ends, or stop it"),
     "bulkhead_full": (
         "too many calls to the deployment or its seller are under way",
         "try again shortly; raise the deployment's `max_inflight` or `[server] vendor_inflight`",
@@ -84,6 +85,7 @@ API = {
     "method_not_allowed": ("the path exists, the method does not", "use the method that `allow` names"),
     "missing_api_key": ("no key was sent", "send `Authorization: Bearer fh-...` or `api-key: fh-...`"),
     "model_missing": ("the model's file is not on the machine", "`freehold models pull NAME`"),
+    "model_not_allowed": ("the assistant of the conversation does not use this model", "choose one that it names"),
     "model_not_found": ("no such model, or not for this key", "`GET /v1/models` lists what the key may use"),
     "model_reference": ("what is to be pulled is no name of a model", "a catalogue name, `hf:...` or `pypi:...`"),
     "name_taken": ("a member, its key or its identity is another's already", "choose another name"),
@@ -91,7 +93,9 @@ API = {
         "no deployment of the route can take the call now",
         "try again later; give the route a fallback",
     ),
+    "not_cut": ("the answer is complete, so it cannot go on", "ask for more in a new message"),
     "not_found": ("no such path", "the page is at `/`, the API below `/v1` and `/openai`"),
+    "not_queued": ("the message does not wait in the queue any more", "load the conversation again"),
     "not_yours": ("only its owner or an admin changes what is shared", "save a copy and change that"),
     "oidc_denied": ("the identity provider says that the person declined", "sign in again"),
     "oidc_expired": (
@@ -108,9 +112,14 @@ API = {
     ),
     "oidc_taken": ("the account is tied to an identity already, or the identity to another", "untie it first"),
     "oidc_unreachable": ("the identity provider cannot be reached", "try again; check its `issuer` and `ca`"),
+    "own_account": (
+        "one's own password cannot be set without the old one",
+        "`POST /api/me/password`; forgotten: `freehold members password NAME` on the server",
+    ),
     "password_off": ("nobody signs in with a password here", "use one of the other ways to sign in"),
     "prompt_truncated": ("an engine of ours cut a prompt, which it must not", "report it"),
     "prompt_variable": ("a place to fill in of a prompt is written wrongly", "write it as the message says"),
+    "queue_full": ("as many messages wait in the conversation as may", "wait for the next answer"),
     "rate_limit_exceeded": ("a limit on requests or tokens is reached", "wait for `retry-after` seconds"),
     "refused": ("we decline the call", "as the message says"),
     "reply_off_schema": (
@@ -144,6 +153,7 @@ API = {
     "text_too_long": ("a text is longer than it may be there", "shorten it, or put it in a file"),
     "token_not_enough": ("a program's token may not do this", "sign in at the page with a browser"),
     "too_many": ("there are as many of these as one may have", "delete some first"),
+    "too_many_answers": ("as many answers are made in the conversation as may be at once", "wait for one"),
     "too_many_connections": ("more connections are open than a worker takes", "close some; `[server] limits`"),
     "unsupported_media_type": ("the body is not declared as JSON", "send `content-type: application/json`"),
     "unsupported_parameter": (
@@ -169,6 +179,7 @@ API = {
         "change the request as its message says",
     ),
     "upstream_timeout": ("connect, first byte, idle or total time ran out", "try again; `timeout` has the bounds"),
+    "use_decided": ("whether the tool may be used is decided already", "load the conversation again"),
     "weak_password": ("the password is too short, or one of those that are tried first", "take a few words in a row"),
     "wrong_password": ("that is not the password that the member has", "check it, then try again"),
 }

@@ -42,7 +42,9 @@ class Rooms:
     ) -> Rooms:
         """Put the rooms together and let them begin. Raises StoreError."""
         alone = opened.engine == "sqlite" and config.server.workers == 1
-        settings = AssistSettings(tools=tooling.servers(config), alone=alone)
+        settings = AssistSettings(
+            tools=tooling.servers(config), alone=alone, store_url=config.store_url, imports=config.data / "imports"
+        )
         assist = Assist(opened, pipeline, ledger, client, settings, holder)
 
         async def home(member: Member) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,7 @@ from freehold.assist.conversations import Conversations
 from freehold.assist.events import Hub
 from freehold.assist.files import LibrarySettings
 from freehold.assist.following import Following
+from freehold.assist.imports.uploads import Imports
 from freehold.assist.runs import Runs
 from freehold.assist.toolbox import Toolbox
 from freehold.assist.tools import ServerSettings, Tools
@@ -36,11 +38,13 @@ log = logging.getLogger("freehold.assist")
 
 class AssistSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the room is told by the configuration. `alone`: no other process uses the store, so nothing has to be looked
-    for that others do."""
+    for that others do. Imports need the store's URL and a folder of their own; without them there are none."""
 
     tools: tuple[ServerSettings, ...] = ()
     library: LibrarySettings = LibrarySettings()
     alone: bool = False
+    store_url: str = ""
+    imports: Path | None = None
 
 
 class Assist:
@@ -66,6 +70,9 @@ class Assist:
         self._runs = Runs(kit, self._hub, self._conversations, holder)
         self._turns = Turns(kit, self._hub, self._conversations, self._runs)
         self._chat = Chat(kit, self._conversations, self._turns, self._runs, self._hub)
+        self._imports: Imports | None = None
+        if settings.imports is not None:
+            self._imports = Imports(store, settings.store_url, settings.imports, settings.library)
         self._tasks: list[asyncio.Task[None]] = []
 
     def endpoints(self) -> list[Endpoint]:
@@ -74,6 +81,7 @@ class Assist:
             *self._chat.endpoints(),
             *library.endpoints(self._store, self._settings.library),
             *self._toolbox.endpoints(),
+            *(self._imports.endpoints() if self._imports is not None else ()),
         ]
 
     async def home(self, member: Member) -> dict[str, Any]:
@@ -114,6 +122,8 @@ class Assist:
         await self._runs.close()
         self._hub.close()
         await self._tools.close()
+        if self._imports is not None:
+            await self._imports.close()
 
     async def _resume(self) -> None:
         """Runs of the dead are ended first: what is queued behind them goes then, by itself."""

@@ -258,7 +258,7 @@ class Turns:
             if part is None:
                 raise NotFound("There is no such use of a tool.", hint="load the conversation again")
             if message.state != "waiting" or part.state != "asked":
-                raise BadRequest("This is decided already.", code="decided", hint="load the conversation again")
+                raise BadRequest("This is decided already.", code="use_decided", hint="load the conversation again")
             part.state = "refused" if allow == "no" else "running"
             if allow == "always":
                 await self._allow(who, part)
@@ -275,7 +275,9 @@ class Turns:
                     return message
             elif (resumed := await self._try_resume(who, message, "n = ? AND state = 'waiting'", (n,))) is not None:
                 return resumed
-        raise BadRequest("Others decide about this answer, too.", code="decided", hint="load the conversation again")
+        raise BadRequest(
+            "Others decide about this answer, too.", code="use_decided", hint="load the conversation again"
+        )
 
     async def _allow(self, who: Who, part: ToolPart) -> None:
         await self._kit.tools.allow(who, part.server, part.name, "always")
@@ -283,7 +285,7 @@ class Turns:
     async def _resume(self, who: Who, message: Message, condition: str, args: tuple[Any, ...]) -> Message:
         resumed = await self._try_resume(who, message, condition, args)
         if resumed is None:
-            raise BadRequest("This answer is being made.", code="running", hint="wait until it ends, or stop it")
+            raise BadRequest("This answer is being made.", code="answer_running", hint="wait until it ends, or stop it")
         return resumed
 
     async def _try_resume(self, who: Who, message: Message, condition: str, args: tuple[Any, ...]) -> Message | None:
