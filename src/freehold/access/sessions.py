@@ -13,7 +13,7 @@ import msgspec
 from freehold.access import members
 from freehold.access.members import Member
 from freehold.core.clock import now_ns, tick
-from freehold.core.errors import NotFound
+from freehold.core.errors import NotFound, StoreError
 from freehold.core.ids import new_id, new_secret
 from freehold.store import Store
 
@@ -94,14 +94,15 @@ class Sessions:
 
     async def _touch(self, session: Session, now: int) -> Session:
         ends = now + self.span if session.kind == "browser" else session.expires_at
-        await self._store.write(
-            ("UPDATE member SET last_seen_at = ? WHERE id = ?", [(now, session.member)]),
-            (
-                "UPDATE session SET seen_at = ?, expires_at = ? WHERE id = ? AND revoked_at IS NULL",
-                [(now, ends, session.id)],
-            ),
-            durable=False,
-        )
+        sql = "UPDATE session SET seen_at = ?, expires_at = ? WHERE id = ? AND revoked_at IS NULL"
+        try:
+            await self._store.write(
+                ("UPDATE member SET last_seen_at = ? WHERE id = ?", [(now, session.member)]),
+                (sql, [(now, ends, session.id)]),
+                durable=False,
+            )
+        except StoreError:
+            return session  # who only looks is not stopped by a store that takes no writes
         return msgspec.structs.replace(session, seen_at=now, expires_at=ends)
 
     async def begin(

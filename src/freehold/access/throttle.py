@@ -19,8 +19,9 @@ FORGET = 3600 * SECOND
 
 FREE = {"name": 5, "peer": 20}
 """Failures that cost no wait."""
-LONGEST = 900
-"""The longest wait, seconds. It begins at 2 and doubles with each failure."""
+LONGEST = {"name": 900, "peer": 60}
+"""The longest wait, seconds. It begins at 2 and doubles with each failure. An address may be a proxy's and stand for
+everybody, so it is the name that has to be safe."""
 
 _RACES = 5
 _COUNT = "UPDATE signin_failure SET failures = ?, last_at = ? WHERE subject = ? AND failures = ? AND last_at = ?"
@@ -29,6 +30,14 @@ _COUNT = "UPDATE signin_failure SET failures = ?, last_at = ? WHERE subject = ? 
 def by_name(name: str) -> str:
     """Return the subject for a name that somebody signs in with; whatever it holds, the subject is short and plain."""
     return "name:" + sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+async def by_name_from(store: Store, name: str, peer: str) -> str:
+    """Return the subject for a name that somebody at `peer` signs in with. Where the member has signed in before there
+    is a count apart, so that nobody elsewhere can lock the member out by guessing."""
+    sql = "SELECT 1 FROM session s JOIN member m ON m.id = s.member WHERE m.name = ? AND s.peer = ? LIMIT 1"
+    known = await store.fetch(sql, name.replace("\0", ""), peer.replace("\0", ""))
+    return by_name(f"{name}\0{peer}" if known else name)
 
 
 def by_peer(peer: str) -> str:
@@ -79,10 +88,11 @@ async def sweep(store: Store) -> None:
 
 def wait(subject: str, failures: int, last_at: int, now: int) -> float:
     """Return the seconds until `subject` may try again."""
-    beyond = failures - FREE[subject.partition(":")[0]]
+    kind = subject.partition(":")[0]
+    beyond = failures - FREE[kind]
     if beyond < 0 or now - last_at > FORGET:
         return 0.0
-    pause = min(2.0 ** min(beyond + 1, 20), LONGEST)
+    pause = min(2.0 ** min(beyond + 1, 20), LONGEST[kind])
     return max(0.0, (last_at - now) / SECOND + pause)
 
 

@@ -55,14 +55,14 @@ class Directory:
         self._client = client
         self._metadata: dict[Provider, tuple[float, Metadata]] = {}
         self._keys: dict[str, tuple[float, list[idtoken.Jwk]]] = {}
-        self._turn = asyncio.Lock()
+        self._turns: dict[Provider, asyncio.Lock] = {}
 
     async def metadata(self, provider: Provider) -> Metadata:
         """Return what the provider says of itself."""
         known = self._metadata.get(provider)
         if known is not None and known[0] > tick():
             return known[1]
-        async with self._turn:
+        async with self._turns.setdefault(provider, asyncio.Lock()):  # one that is slow holds up nobody else's
             known = self._metadata.get(provider)
             if known is None or known[0] <= tick():
                 url = provider.issuer.rstrip("/") + "/.well-known/openid-configuration"

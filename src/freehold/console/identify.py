@@ -16,7 +16,7 @@ import msgspec
 
 from freehold.access import RANKS, Member, Passwords, Session, Sessions
 from freehold.console.providers import Provider
-from freehold.core.errors import Forbidden, Unauthenticated
+from freehold.core.errors import Forbidden, TooLarge, Unauthenticated
 from freehold.ledger import Ledger
 from freehold.store import Store
 from freehold.wire.api import Access
@@ -24,6 +24,8 @@ from freehold.wire.exchange import Exchange
 from freehold.wire.http import Headers
 
 COOKIE = "freehold_session"
+PUBLIC_BYTES = 65536
+"""Longest body of somebody who is not signed in."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"x-forwarded-host", b"x-forwarded-proto", b"via")
 
@@ -62,9 +64,11 @@ class Identity:
         """Return who is asking; None for an endpoint that asks for nobody. Raises Unauthenticated or Forbidden."""
         bearer = exchange.headers.get(b"authorization", b"")
         by_token = bearer[:7].lower() == b"bearer "
-        if exchange.method not in SAFE and not by_token:
+        if exchange.method not in SAFE and (access == "public" or not by_token):
             self.check_origin(exchange)
         if access == "public":
+            if len(exchange.body) > PUBLIC_BYTES:
+                raise TooLarge("The request is too long.", hint=f"send at most {PUBLIC_BYTES} bytes")
             return None
         found = await self.session(exchange)
         if found is None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from freehold.access import Member, Session, members, passwords, throttle
+from freehold.console import invitations
 from freehold.console.audit import note
 from freehold.console.identify import Identity
 from freehold.console.signin import Form, Name, Password, Shown, shown
@@ -109,7 +110,7 @@ class MeDesk:
         identity, member, body = self._identity, request.who, request.body
         session = await self._browser(request)
         passwords.check(body.new, member.name, member.display)
-        name = throttle.by_name(member.name)
+        name = throttle.by_name(f"{member.id}\0password")  # apart from signing in, where anybody may guess
         _, kept = await members.with_password(identity.store, member.name) or (None, None)
         if kept is not None:
             await throttle.attempt(identity.store, name)
@@ -128,6 +129,7 @@ class MeDesk:
             await members.set_password(identity.store, member.id, sealed)
         elif not await members.renew_password(identity.store, member.id, kept, sealed):
             raise BadRequest("The password was changed elsewhere meanwhile.", hint="sign in anew, then try again")
+        await invitations.revoke(identity.store, member)
         ended = await identity.sessions.revoke_all(member.id, but=session.id)
         await note(identity.ledger, "password.change", member, of=member.id, name=member.name, ended=ended)
 

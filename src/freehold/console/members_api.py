@@ -183,7 +183,7 @@ class MembersDesk:
 
     async def _password(self, request: Request[Member]) -> None:
         identity = self._identity
-        member = await self._touchable(request)
+        member = await self._other(request)
         passwords.check(request.body.password, member.name, member.display)
         await members.set_password(identity.store, member.id, await identity.passwords.hash(request.body.password))
         ended = await identity.sessions.revoke_all(member.id)
@@ -192,7 +192,7 @@ class MembersDesk:
         await note(identity.ledger, "password.reset", request.who, of=member.id, name=member.name, ended=ended)
 
     async def _invite(self, request: Request[Member]) -> Link:
-        return await self._link(request, await self._touchable(request))
+        return await self._link(request, await self._other(request))
 
     async def _link(self, request: Request[Member], member: Member) -> Link:
         if member.disabled_at is not None:
@@ -212,6 +212,17 @@ class MembersDesk:
         """Return the member that the path names. Forbidden when that one is above the asker."""
         member = await members.find(self._identity.store, request.params["id"])
         _check_rank(request.who, member.role)
+        return member
+
+    async def _other(self, request: Request[Member]) -> Member:
+        """As `_touchable`, of somebody else: who holds a session must not get past one's own old password."""
+        member = await self._touchable(request)
+        if member.id == request.who.id:
+            raise Forbidden(
+                "Your own password is changed with the one that you have.",
+                code="own_account",
+                hint="POST /api/me/password; forgotten: `freehold members password NAME` on the server",
+            )
         return member
 
     # -- sessions -----------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class OidcDesk:
         try:
             url, headers = await self._start(exchange, provider, asked, "")
         except FreeholdError as e:
-            return await self._failed(exchange, provider, e, ())
+            return self._failed(provider, e, ())
         return _redirect(302, url, headers)
 
     async def _link(self, request: Request[Member]) -> Raw:
@@ -171,17 +171,23 @@ class OidcDesk:
         query = _answer(exchange.query)
         state = query.get("state", "")
         if not _STATE.fullmatch(state):
-            return await self._failed(exchange, provider, _expired(), ())
+            return self._failed(provider, _expired(), ())
         gone = self._identity.set_cookie(exchange, _cookie(state), "", 0)
         try:
             kept = await self._kept(exchange, provider, state)
+        except FreeholdError as e:
+            return self._failed(provider, e, gone)  # anybody can send this, so it is not worth a line in the ledger
+        try:
             claims, whole = await self._claims(provider, kept, query)
             member = await self._member(exchange, provider, kept, f"{claims.iss}|{claims.sub}", whole)
             if kept.link:
                 return _redirect(303, kept.next, gone)
             _, cookies = await self._signin.open_session(exchange, member, provider.name)
         except FreeholdError as e:
-            return await self._failed(exchange, provider, e, gone)
+            if not isinstance(e, StoreError):
+                await note(self._identity.ledger, "session.refused", None, name=None, of=None, way=provider.name,
+                           code=e.code, peer=self._identity.peer(exchange))  # fmt: skip
+            return self._failed(provider, e, gone)
         return _redirect(303, kept.next, (*cookies, *gone))
 
     async def _kept(self, exchange: Exchange, provider: Provider, state: str) -> Kept:
@@ -291,12 +297,9 @@ class OidcDesk:
                    subject=subject)  # fmt: skip
         return made
 
-    async def _failed(self, exchange: Exchange, provider: Provider, e: FreeholdError, headers: Headers) -> Raw:
+    def _failed(self, provider: Provider, e: FreeholdError, headers: Headers) -> Raw:
         """Say at the page, by a code, why nobody is signed in; whoever runs the server reads more in the log."""
         log.warning("a sign-in failed", extra={"provider": provider.name, "code": e.code, "why": e.sentences()})
-        if not isinstance(e, (StoreError, OverLimit)):
-            await note(self._identity.ledger, "session.refused", None, name=None, of=None, way=provider.name,
-                       code=e.code, peer=self._identity.peer(exchange))  # fmt: skip
         return _redirect(303, f"/?{urlencode({'signin': e.code})}", headers)
 
 

@@ -25,6 +25,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[tuple[str, Role], ...] = ()  # value of that claim -> role
     ca: str | None = None  # file of certificate authorities (PEM) to trust instead of the system's
 
+    def __repr__(self) -> str:
+        return f"Provider({self.name!r})"  # without its secret
+
     def allows(self, email: str | None) -> bool:
         """Whether a new member with this e-mail address, which was verified, may come in."""
         return "*" in self.allow or self.names(email)

@@ -189,7 +189,9 @@ class SignInDesk:
                 code="password_off",
                 hint="use one of the other ways to sign in",
             )
-        name, peer = throttle.by_name(members.normal(body.name)), throttle.by_peer(identity.peer(exchange))
+        address = identity.peer(exchange)
+        name = await throttle.by_name_from(identity.store, members.normal(body.name), address)
+        peer = throttle.by_peer(address)
         await throttle.attempt(identity.store, peer, name)
         member, kept = await members.with_password(identity.store, body.name) or (None, None)
         try:
@@ -199,7 +201,7 @@ class SignInDesk:
             raise
         if not good or member is None or member.disabled_at is not None:
             about = {"name": member.name if member else None, "of": member.id if member else None}
-            await note(identity.ledger, "session.refused", None, **about, peer=identity.peer(exchange))
+            await note(identity.ledger, "session.refused", None, **about, peer=address)
             raise Unauthenticated(
                 "The name or the password is wrong.", code="signin_failed", hint="check both, then try again"
             )

@@ -11,7 +11,7 @@ import pytest
 from freehold import access
 from freehold import store as stores
 from freehold.access import Sessions, members, passwords, sessions, throttle
-from freehold.core.errors import BadRequest, Forbidden, NotFound, OverLimit, Unauthenticated
+from freehold.core.errors import BadRequest, Forbidden, NotFound, OverLimit, StoreError, Unauthenticated
 from freehold.store import Store
 
 WEEK = 7 * 86400 * 1_000_000_000
@@ -211,7 +211,8 @@ async def test_tries_cost_growing_waits_everywhere(store: Store) -> None:
     await throttle.attempt(store, peer, name)
     waits = [throttle.wait(name, failures, 0, 0) for failures in range(30)]
     assert waits == sorted(waits) and waits[4] == 0 and waits[5] == 2 and waits[6] == 4
-    assert waits[-1] == throttle.LONGEST
+    assert waits[-1] == throttle.LONGEST["name"]
+    assert throttle.wait(peer, 1000, 0, 0) == throttle.LONGEST["peer"]
 
 
 async def test_many_tries_at_once_win_nothing(store: Store) -> None:
@@ -219,6 +220,27 @@ async def test_many_tries_at_once_win_nothing(store: Store) -> None:
     done = await asyncio.gather(*(throttle.attempt(store, name) for _ in range(30)), return_exceptions=True)
     assert {type(each) for each in done} <= {type(None), OverLimit}
     assert 1 <= done.count(None) <= throttle.FREE["name"]
+
+
+async def test_nobody_elsewhere_locks_a_member_out(store: Store) -> None:
+    olga = await owner(store)
+    await Sessions(store, WEEK).begin(olga, peer="192.0.2.1")
+    names = [await throttle.by_name_from(store, olga.name, peer) for peer in ("192.0.2.1", "192.0.2.2", "a\0b")]
+    assert names[0] != names[1] == names[2] == throttle.by_name(olga.name)
+    assert await throttle.by_name_from(store, "nobody\0", "192.0.2.1") == throttle.by_name("nobody\0")
+
+
+async def test_a_store_that_takes_no_writes_lets_sessions_be(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Sessions(store, WEEK)
+    session, token = await kept.begin(await owner(store))
+    await store.write(("UPDATE session SET seen_at = ?", [(session.seen_at - 2 * sessions.TOUCH,)]))
+
+    async def full(*steps: object, **how: object) -> int:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(store, "write", full)
+    found = await kept.find(token.encode(), "browser")
+    assert found is not None and found[0].id == session.id
 
 
 def test_subjects_are_short_and_addresses_are_whole_subnets() -> None:

@@ -184,10 +184,12 @@ async def test_what_comes_back_is_looked_at(idp: Idp, tmp_path: Path) -> None:
         assert await changed(path="/api/signin/es/callback") == "/?signin=oidc_expired"
         assert await changed(error="access_denied", code=None) == "/?signin=oidc_denied"
         assert await changed(error="<script>", code=None) == "/?signin=oidc_failed"
+        before = len(await house.acts())
         browser = house.browser()
         assert where(await browser.get("/api/signin/rs/callback")) == "/?signin=oidc_expired"
         assert where(await browser.get("/api/signin/rs/callback?state=a&state=b")) == "/?signin=oidc_expired"
         assert (await browser.get("/api/signin/nowhere")).status_code == 404
+        assert len(await house.acts()) == before, "what anybody can send fills no ledger"
 
 
 async def test_new_keys_of_the_provider_are_fetched(idp: Idp, tmp_path: Path) -> None:

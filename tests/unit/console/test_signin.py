@@ -176,6 +176,7 @@ async def test_each_refusal_costs_a_hash_whoever_is_named(house: House, monkeypa
 
 async def test_guessing_is_slowed_down_by_name_and_takes_the_right_one_with_it(house: House) -> None:
     await house.owner()
+    await house.store.write(("UPDATE session SET peer = 'elsewhere'", [()]))
     for _ in range(throttle.FREE["name"]):
         assert (await house.browser().sign_in("olga", "wrong wrong wrong")).status_code == 401
     answer = await house.browser().sign_in("olga")
@@ -187,6 +188,22 @@ async def test_a_flood_is_told_to_wait_and_counts_for_nothing(house: House, monk
     monkeypatch.setattr(passwords, "WAITING", 0)
     assert code(await house.browser().sign_in("olga")) == "signin_busy"
     assert [row for row in await house.store.fetch("SELECT failures FROM signin_failure") if row[0]] == []
+
+
+async def test_who_is_at_home_is_not_locked_out_from_elsewhere(tmp_path: Path) -> None:
+    async with open_house(sqlite(tmp_path), trusted_proxies=("127.0.0.1",)) as house:
+        home, away = {"x-forwarded-for": "192.0.2.1"}, {"x-forwarded-for": "192.0.2.66"}
+        await house.owner()
+        assert (await house.browser(**home).sign_in("olga")).status_code == 200
+        for _ in range(throttle.FREE["name"]):
+            await house.browser(**away).sign_in("olga", "wrong wrong wrong")
+        assert (await house.browser(**away).sign_in("olga")).status_code == 429
+        assert (await house.browser(**home).sign_in("olga")).status_code == 200
+
+
+async def test_who_is_not_signed_in_sends_little(house: House) -> None:
+    answer = await house.browser().post("/api/session", {"name": "x" * 70_000, "password": "y"})
+    assert answer.status_code == 413
 
 
 async def test_another_sites_page_signs_nobody_in(house: House) -> None:
@@ -201,6 +218,8 @@ async def test_another_sites_page_signs_nobody_in(house: House) -> None:
         {"sec-fetch-site": "same-site", "origin": house.url},
     ):
         assert code(await house.browser().post("/api/session", body, headers=headers)) == "foreign_origin", headers
+    lent = {"origin": "https://evil.example", "authorization": "Bearer anything"}
+    assert code(await house.browser().post("/api/session", body, headers=lent)) == "foreign_origin"
     for headers in ({"origin": house.url}, {"sec-fetch-site": "same-origin", "origin": "http://behind.a.proxy"}):
         assert (await house.browser().post("/api/session", body, headers=headers)).status_code == 200
 
