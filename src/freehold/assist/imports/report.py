@@ -64,9 +64,10 @@ def counted(things: Counter[str]) -> list[str]:
 
 
 def _one(name: str) -> str:
-    head, _, rest = name.partition(" ")
-    if head.endswith("canvases"):
-        head = "canvas"
-    elif head.endswith("s") and not head.endswith("ss"):
-        head = head[:-1]
-    return f"{head} {rest}".strip() if rest else head
+    """Return the name of many things for one of them: the first word in the plural loses its ending."""
+    words = name.split(" ")
+    for at, word in enumerate(words):
+        if word.endswith("s") and not word.endswith("ss"):
+            words[at] = word.removesuffix("es") if word == "canvases" else word[:-1]
+            break
+    return " ".join(words).replace(" that were ", " that was ")

@@ -28,6 +28,7 @@ READERS: tuple[ModuleType, ...] = (own, chatgpt, claude, openwebui, librechat)
 """In the order in which they are asked whether a value is a conversation of theirs."""
 _STRANGERS = 3  # so many values that are no conversations, and a file is not read any further
 _TELL_SECONDS = 0.5
+_LIKELY = re.compile(r"(^|/)conversations[^/]*\.json$")
 _TITLE = re.compile(rb'"(?:title|name)"\s*:\s*"((?:[^"\\]|\\.){1,200})"')
 
 Progress = Callable[[str, int, int], Awaitable[None]]
@@ -68,8 +69,9 @@ class _Run:
     async def all(self) -> Imported:
         for source in self._archive.sources():
             await self._source(source)
+        await self._writer.flush()
         await self._belongings.finish()
-        if not self._keeper.count and not self._belongings.count:
+        if not self._sources and not self._belongings.count:
             raise no_export(self._nothing())
         await self._tell(last=True)
         return Imported(list(self._sources), self._keeper.report())
@@ -95,10 +97,10 @@ class _Run:
                 await self._tell()
         except Unsound as e:
             bad.append(Item(None, source.name, "failed", lost=[f"the rest of this file: {e}"]))
-        if found:
+        if found or (bad and _LIKELY.search(source.name)):
             for item in bad:
                 self._keeper.add(item)
-        elif bad:
+        if bad:
             self._why = self._why or f"{bad[0].title}: {bad[0].lost[0]}"
 
     async def _piece(self, piece: Piece, bad: list[Item], outer: bool) -> bool:
@@ -114,6 +116,8 @@ class _Run:
         if not isinstance(value, dict):
             return False
         reader = next((each for each in READERS if each.is_one(value)), None)
+        if reader is None and value.keys() >= {"id", "path", "markdown"}:
+            return True  # a line of the list of contents in our own archives
         if reader is None:
             taken = await self._belongings.take(value)
             if not taken and not outer:

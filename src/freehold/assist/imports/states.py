@@ -136,7 +136,9 @@ async def bury(store: Store, member: str) -> None:
     await store.write((sql, [(error, now, member, now - SILENT_SECONDS * _NS)]), durable=False)
 
 
-async def waiting(store: Store, older_than_seconds: float) -> list[str]:
-    """Return the imports whose files nobody has touched for so long."""
+async def forgotten(store: Store, older_than_seconds: float) -> list[str]:
+    """Return the imports whose files nobody has touched for so long; those that never came whole are removed."""
+    before = now_ns() - int(older_than_seconds * _NS)
+    await store.write(("DELETE FROM import WHERE state = 'receiving' AND updated_at < ?", [(before,)]), durable=False)
     sql = "SELECT id FROM import WHERE state <> 'running' AND updated_at < ?"
-    return [id for (id,) in await store.fetch(sql, now_ns() - int(older_than_seconds * _NS))]
+    return [id for (id,) in await store.fetch(sql, before)]

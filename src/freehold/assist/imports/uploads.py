@@ -108,7 +108,9 @@ class Imports:
             )  # fmt: skip
         await self._sweep()
         there = await states.all_of(self._store, member, 50)
-        if sum(each.state not in ("done", "running") for each in there) >= WAITING:
+        waiting = [each.id for each in there if each.state not in ("done", "running")]
+        held = await asyncio.to_thread(lambda: sum(self._path(id).is_file() for id in waiting))
+        if held + sum(each.state == "receiving" and not each.received for each in there) >= WAITING:
             raise BadRequest(
                 f"{WAITING} files wait to be imported already.", code="imports_waiting", hint="start or remove one"
             )
@@ -173,7 +175,7 @@ class Imports:
         if found.received < found.bytes or not self._path(id).is_file():
             raise BadRequest(
                 f"{found.received:,} of {found.bytes:,} bytes are here.", code="import_offset",
-                hint="send the rest first" if found.state == "receiving" else "announce and send the file anew",
+                hint="send the rest first" if found.received < found.bytes else "announce and send the file anew",
             )  # fmt: skip
         if not await states.start(self._store, member, id, self._holder):
             raise BadRequest("Another import of yours runs.", code="import_state", hint="wait for its end, or stop it")
@@ -236,7 +238,7 @@ class Imports:
     async def _sweep(self) -> None:
         """Remove files that nobody came back for, and those that no import knows."""
         try:
-            old = set(await states.waiting(self._store, KEPT_SECONDS))
+            old = set(await states.forgotten(self._store, KEPT_SECONDS))
             known = {id for (id,) in await self._store.fetch("SELECT id FROM import")}
         except StoreError:
             return

@@ -27,6 +27,8 @@ from freehold.store import CONFLICT, Step, Store
 
 TITLE_CHARS = 200
 _TRIES, _PAUSE = 5, 1.0
+_BATCH, _BATCH_CHARS = 64, 4_000_000
+"""Conversations, and characters of them, that are written in one transaction."""
 _MS = 1_000_000
 
 _INSERT = (
@@ -67,23 +69,24 @@ class Writer:
         self._makers = makers
         self._extractor = Extractor(library.pdf)
         self._files: dict[str, FilePart | None] = {}
+        self._batch: list[tuple[Step, Step, Step]] = []
+        self._batch_chars = 0
+        self._batched: set[tuple[str, str]] = set()
         self.projects: dict[str, str] = {}  # conversation here -> project as the export calls it
 
     async def save(self, talk: Talk) -> Item:
-        """Write a conversation and say what came of it. Raises StoreError."""
+        """Write a conversation, at the latest with `flush`, and say what came of it. Raises StoreError."""
         talk = linked(talk)
         title = talk.named()[:TITLE_CHARS]
         if not talk.nodes:
             return Item(None, title, "skipped", lost=counted(talk.lost) or ["nothing in it that could be shown"])
+        if (talk.source, talk.id) in self._batched:
+            await self.flush()
         kept = await self._find(talk)
         made = [(node, await self._parts(node, talk)) for node in talk.nodes]
         if kept is None:
             id = await self._insert(talk, title, made)
-            if id is not None:
-                return self._item(id, title, "imported", talk)
-            kept = await self._find(talk)  # made by somebody else in this moment
-            if kept is None:
-                return Item(None, title, "failed", lost=["it was changed while it was imported; import it again"])
+            return self._item(id, title, "imported", talk)
         changed = await self._add(kept, talk, made)
         return self._item(kept.id, title, "updated" if changed else "unchanged", talk)
 
@@ -109,8 +112,8 @@ class Writer:
                 kept.parts[source] = parts
         return kept
 
-    async def _insert(self, talk: Talk, title: str, made: Made) -> str | None:
-        """Write a new conversation; None when it is there already."""
+    async def _insert(self, talk: Talk, title: str, made: Made) -> str:
+        """Have a new conversation written, with others in one transaction: it is the index of words that profits."""
         id, ids = new_id("conv"), {node.id: new_id("msg") for node, _ in made}
         times: dict[str, int] = {}
         rows, words = self._rows(talk, id, made, ids, times)
@@ -121,13 +124,34 @@ class Writer:
             pack(extra.get("tools", [])), int(talk.pinned), int(talk.archived), talk.source, talk.id,
             talk.created_at or first, talk.updated_at or last,
         )  # fmt: skip
-        try:
-            await self._write((_CONVERSATION, [conversation]), (_INSERT, rows), (search.INDEX, words))
-        except StoreError as e:
-            if e.code == CONFLICT:
-                return None
-            raise
+        self._batch.append(((_CONVERSATION, [conversation]), (_INSERT, rows), (search.INDEX, words)))
+        self._batched.add((talk.source, talk.id))
+        self._batch_chars += sum(len(row[4]) for row in rows)
+        if self._batch_chars > _BATCH_CHARS or len(self._batch) >= _BATCH:
+            await self.flush()
         return id
+
+    async def flush(self) -> None:
+        """Write what waits. Raises StoreError."""
+        batch, self._batch, self._batch_chars = self._batch, [], 0
+        self._batched.clear()
+        if not batch:
+            return
+        joined = [(steps[0][0], [row for _, rows in steps for row in rows]) for steps in zip(*batch, strict=True)]
+        try:
+            await self._write(*joined)
+        except StoreError as e:
+            if e.code != CONFLICT:
+                raise
+            for each in batch:
+                await self._write_if_new(*each)
+
+    async def _write_if_new(self, *steps: Step) -> None:
+        try:
+            await self._write(*steps)
+        except StoreError as e:
+            if e.code != CONFLICT:  # somebody else made it in this moment, which is as good
+                raise
 
     async def _add(self, kept: Kept, talk: Talk, made: Made) -> bool:
         """Write what a conversation that is there does not have yet; return whether there was anything."""
@@ -222,7 +246,8 @@ class Writer:
             talk.lost["images not in the export" if picture else "files not in the export"] += 1
             return [Text(f"[{asset.name or 'An image'}: not in the export]")]
         talk.kept["images" if found.media.startswith("image/") else "files"] += 1
-        return [msgspec.structs.replace(found, mode="image" if found.media.startswith("image/") else "none")]
+        mode = asset.mode or ("image" if found.media.startswith("image/") else "none")
+        return [msgspec.structs.replace(found, mode=mode, note=asset.note)]
 
     async def _keep(self, asset: Asset) -> FilePart | None:
         """Keep a file of the export in the member's own, once; None when it is not there."""
