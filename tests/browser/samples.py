@@ -52,7 +52,7 @@ SAMPLES = {
     "fences": "a\n```js\nlet a = `x`;\n\n\n```\nb\n~~~text\n```\n~~~\n  ```py\n  x\n y\n  ```\n```\nno end\n``",
     "lists": "".join(f"{n}. item {n} with *words* and [a](https://x.org)\n" for n in range(1, 60)) + "\nafter\n",
     "loose": "".join(f"- item {n}\n\n  more of {n}\n\n" for n in range(40)) + "end",
-    "table": "| a | b |\n|---|---|\n" + "".join(f"| {n} | **{n}** |\n" for n in range(120)) + "\nafter",
+    "table": "| a | b |\n|---|---|\n" + "".join(f"| {n} | **{n}** |\n" for n in range(60)) + "\nafter",
     "tasks": "".join(f"- [{'x' if n % 2 else ' '}] task {n}\n" for n in range(80)),
     "doubt": "para\n1.5 million\n#hashtag\n\nx\n```inline``` code\n\ny\n| a | b |\n|---|---|x\n\nz\n-- no\n"
     "- yes\n- - -\n",
@@ -63,7 +63,7 @@ SAMPLES = {
     "links": "see [a][one] and [two]\n\n[one]: https://one.org\n\ntext [two] [a][one]\n\n[two]: https://two.org 'T'\n",
     "setext": "Title\n===\nSub\n---\ntext\n***\nmore\n\n    code\n\n    code too\n\nend\n",
     "quote": "".join(f"> line {n}\n>\n" for n in range(60)) + "lazy\n\n> other",
-    "paragraph": "word **bold** and `code` " * 400,
+    "paragraph": "word **bold** and `code` " * 100,
     "plain": "no\nmarkup\r\nat all\n\n\n\nbut lines   \n",
     "rtl": "مرحبا **بالعالم**\n\n- عنصر\n- آخر\n\n`code` نص",
 }

@@ -51,7 +51,7 @@ def test_markdown_becomes(page: Page, text: str, selector: str, expected: str) -
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 4])
 def test_a_growing_text_ends_as_the_whole_one(page: Page, name: str, seed: int) -> None:
     text = SAMPLES[name]
     expected = show(page, text)

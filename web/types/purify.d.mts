@@ -7,6 +7,6 @@ export interface Config {
   ALLOWED_URI_REGEXP?: RegExp;
 }
 declare const DOMPurify: {
-  sanitize(html: string, rules: Config & { RETURN_DOM_FRAGMENT: true }): DocumentFragment;
+  sanitize(html: string, rules: Config & { RETURN_DOM_FRAGMENT: true }): DocumentFragment | null;
 };
 export default DOMPurify;

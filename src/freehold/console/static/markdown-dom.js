@@ -38,7 +38,8 @@ function block(name) {
 
 /** HTML that a model wrote, as nodes that can do nothing. @param {string} html @returns {DocumentFragment} */
 export function clean(html) {
-  const fragment = DOMPurify.sanitize(html, RULES);
+  // A document of frames has no body, and DOMPurify no answer to it.
+  const fragment = DOMPurify.sanitize(html, RULES) ?? document.createDocumentFragment();
   for (const node of fragment.querySelectorAll("a")) {
     const safe = link(node.getAttribute("href") ?? "", node.title);
     safe.append(...node.childNodes);
@@ -62,7 +63,7 @@ function decode(text) {
   return text.replace(/&(?:#x[0-9a-f]{1,6}|#\d{1,7}|[a-z][a-z0-9]{1,31});/gi, (found) => {
     let known = entities.get(found);
     if (known === undefined) {
-      known = DOMPurify.sanitize(`<p>${found}</p>`, RULES).textContent || found;
+      known = DOMPurify.sanitize(`<p>${found}</p>`, RULES)?.textContent || found;
       entities.set(found, known);
     }
     return known;
@@ -253,7 +254,13 @@ export function table(token) {
 /** @param {ParentNode & Node} parent @param {readonly Token[]} tokens @param {number} [depth] */
 export function blocks(parent, tokens, depth = 0) {
   for (const token of tokens) {
-    const node = depth > DEEP ? document.createTextNode(token.raw) : top(token, depth);
+    let node;
+    try {
+      node = depth > DEEP ? document.createTextNode(token.raw) : top(token, depth);
+    } catch (e) {
+      console.warn("a block is shown as its source", e);
+      node = document.createTextNode(token.raw);
+    }
     if (node) parent.appendChild(node);
   }
 }

@@ -47,7 +47,7 @@ function run() {
   const end = performance.now() + SLICE;
   for (const one of [...waiting].reverse()) {
     waiting.delete(one);
-    if (performance.now() >= end || !one.work(end)) schedule(one);
+    if (performance.now() >= end || !one.attempt(end)) schedule(one);
   }
 }
 
@@ -127,7 +127,26 @@ export class Markdown extends HTMLElement {
     this.#again = 0;
   }
 
-  /** Do what fits before `end`; whether all is done. For the scheduler alone.
+  /** As `work`; a text that cannot be drawn is shown as it is. For the scheduler alone. @param {number} end */
+  attempt(end) {
+    try {
+      return this.work(end);
+    } catch (e) {
+      console.warn("a text is shown as its source", e);
+      const all = this.#text;
+      const whole = this.#whole;
+      this.#clear();
+      this.#text = all;
+      this.#whole = whole;
+      const source = document.createElement("pre");
+      source.textContent = all;
+      this.appendChild(source);
+      for (const tell of this.#ends.splice(0)) tell();
+      return true;
+    }
+  }
+
+  /** Do what fits before `end`; whether all is done.
    * @param {number} end in milliseconds of performance.now() @returns {boolean} */
   work(end) {
     while (this.#pending || this.#dirty) {
