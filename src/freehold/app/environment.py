@@ -15,6 +15,7 @@ VARIABLES: dict[str, str] = {
     "HF_ENDPOINT": "Address of a mirror of the model hub.",
     "HF_HUB_OFFLINE": "Set to 1 to keep the hub's client off the network.",
     "HOME": "The user's folder. May be empty: then nothing is kept outside the data folder.",
+    "PATH": "Where programs are found; those of `[tools]` get it, unless their `env` has another.",
     "XDG_CONFIG_HOME": "Folder of the user's configuration; `freehold/freehold.toml` is looked for in it.",
     "XDG_DATA_HOME": "Folder of the user's data, used when the configuration is the user's own file.",
     "XDG_CACHE_HOME": "Folder of the user's caches; downloaded models go to `freehold/models` in it.",

@@ -64,6 +64,14 @@ API = {
         "a browser says that another site's page sent the request",
         "use this server's own page; behind a proxy that changes `host`, set `[signin] url`",
     ),
+    "import_disk": ("the server has no room for the file to import", "ask whoever runs it to make room"),
+    "import_offset": ("a part of an import does not follow those that are here", "go on where the hint says"),
+    "import_part": ("a part of an import is larger than one may be", "send parts of at most 8 MiB"),
+    "import_size": ("the file to import is empty or larger than one may be", "use `freehold import` on the server"),
+    "import_state": ("the import is in no state for this, or another of the member's runs", "wait, or stop the other"),
+    "import_unknown": ("the file holds no conversation that can be read", "choose an export as it was downloaded"),
+    "imports_busy": ("as many imports run as one process does at once", "try again in a few minutes"),
+    "imports_waiting": ("several files of the member wait to be imported already", "start or remove one"),
     "insufficient_quota": (
         "a money budget of the key or its team is spent, or the call could overspend it",
         "wait for the window's end (`retry-after`), ask for a larger budget, or set a smaller `max_tokens`",
@@ -152,6 +160,7 @@ API = {
     ),
     "text_too_long": ("a text is longer than it may be there", "shorten it, or put it in a file"),
     "token_not_enough": ("a program's token may not do this", "sign in at the page with a browser"),
+    "tool_not_allowed": ("the configuration says that the tool is never used", "ask an administrator: `[tools]`"),
     "too_many": ("there are as many of these as one may have", "delete some first"),
     "too_many_answers": ("as many answers are made in the conversation as may be at once", "wait for one"),
     "too_many_connections": ("more connections are open than a worker takes", "close some; `[server] limits`"),
@@ -215,6 +224,7 @@ HOUSE = {
     "store_remote": ("an SQLite store lies on a network file system", "move it to a local disk, or use PostgreSQL"),
     "store_value": ("a value does not fit its column", "report it"),
     "usage": ("the command line is wrong", "`--help` behind the command says more"),
+    "tool_session_lost": ("a server of tools forgot our session; a new one is begun", "nothing"),
 }
 """Codes of the command line, the log and the server's own life; with `--json` they stand in `error.code`."""
 

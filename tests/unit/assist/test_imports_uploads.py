@@ -131,7 +131,7 @@ async def test_bounds(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await dock.desk.ben.post("/api/imports", json={"name": "x", "bytes": 5})).status_code == 201
     monkeypatch.setattr(uploads, "_SPARE_BYTES", 1 << 60)
     full = await dock.desk.ben.post("/api/imports", json={"name": "x", "bytes": 5})
-    assert (full.status_code, full.json()["error"]["code"]) == (413, "disk_full")
+    assert (full.status_code, full.json()["error"]["code"]) == (413, "import_disk")
 
 
 async def test_what_is_no_export_fails_in_words_and_can_be_removed(dock: Dock) -> None:

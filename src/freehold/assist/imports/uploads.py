@@ -125,7 +125,7 @@ class Imports:
         if size + _SPARE_BYTES > free:
             raise TooLarge(
                 f"There is room for {max(free - _SPARE_BYTES, 0) / 1024**2:,.0f} MiB on the server.",
-                code="disk_full", hint="ask whoever runs it to make room",
+                code="import_disk", hint="ask whoever runs it to make room",
             )  # fmt: skip
 
     async def _receive(self, request: Request[Member]) -> Import:
@@ -158,7 +158,7 @@ class Imports:
                 os.close(file)
         except OSError as e:
             raise TooLarge(
-                f"The part cannot be kept: {e.strerror}.", code="disk_full", hint="ask whoever runs the server"
+                f"The part cannot be kept: {e.strerror}.", code="import_disk", hint="ask whoever runs the server"
             ) from e
 
     def _path(self, id: str) -> Path:
