@@ -162,7 +162,7 @@ function Words({ id, at, text, live }) {
   useLayoutEffect(() => (live ? watch(id, at, (piece) => {
     shown.current += piece;
     box.current?.append(piece); // an element's own way until Markdown takes its place
-  }) : undefined), [id, at, live]);
+  }, () => !plain.current) : undefined), [id, at, live]);
   return html`<fh-markdown class="words" dir="auto" ref=${box}></fh-markdown>`;
 }
 

@@ -134,11 +134,16 @@ function useEnd(id) {
     });
     grown.observe(list);
     grown.observe(node);
+    const unfolded = (/** @type {Event} */ event) => {
+      if (event.target instanceof Element && event.target.closest("summary, .facts-line")) held.current = false; // its beginning is what is wanted
+    };
     node.addEventListener("scroll", scrolled, { passive: true });
+    node.addEventListener("click", unfolded);
     node.scrollTop = node.scrollHeight;
     return () => {
       grown.disconnect();
       node.removeEventListener("scroll", scrolled);
+      node.removeEventListener("click", unfolded);
     };
   }, [id, ready]);
   useLayoutEffect(() => {
