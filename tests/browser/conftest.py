@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError, sync_playwright
 
 from tests.browser.site import Site
+from tests.browser.waiting import until
 from tests.system import ROOT, System, config, deployment
 from tests.vendor import Vendor
 
@@ -144,7 +145,7 @@ def page(site: Site, _bench: Page, watch: Watch) -> Iterator[Page]:
     watch.hosts.add(urlsplit(site.url).netloc)
     watch.follow(_bench.context)
     _bench.goto("/test/bench.html")
-    _bench.wait_for_function("window.ready === true")
+    until(_bench, "window.ready === true")
     yield _bench
     _bench.goto("about:blank")
     watch.leave(_bench.context)

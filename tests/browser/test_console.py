@@ -360,7 +360,7 @@ def test_members_are_invited_and_auditors_change_nothing(world: House, watch: Wa
 
 
 def test_who_may_not_come_in_is_told_why(world: House, axe: Axe) -> None:
-    world.page("/console").close()
+    world.context().close()
     stranger = world.page("/console/ledger?failed=true", signed_in=False)
     link = stranger.get_by_role("link", name="Sign in")
     expect(link).to_have_attribute("href", "/?next=%2Fconsole%2Fledger%3Ffailed%3Dtrue")
@@ -387,7 +387,7 @@ def test_settings_are_searched_compared_and_read_anew(world: House) -> None:
     page.reload()
     expect(page.get_by_role("heading", name="The file says otherwise")).to_be_visible()
     page.get_by_role("button", name="Read the file anew").click()
-    expect(page.get_by_text("The file says what runs.")).to_be_visible()
+    expect(page.get_by_text("The file says what runs.")).to_be_visible(timeout=20_000)
     world.system.file.write_text(sound + "[routes.broken]\ndeployments = [5]\n")
     page.get_by_role("button", name="Read the file anew").click()
     expect(page.get_by_text("The file was not taken")).to_be_visible()

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.samples import MIXED, SAMPLES
+from tests.browser.waiting import until
 
 
 def show(page: Page, text: str) -> str:
@@ -96,7 +97,7 @@ def test_set_keeps_what_stands(page: Page) -> None:
     assert page.evaluate("first.isConnected")
     assert page.locator("fh-markdown p").all_text_contents() == ["One.", "Two.", "Three and more"]
     page.evaluate("document.querySelector('fh-markdown').set('Another')")
-    page.wait_for_function("document.querySelector('fh-markdown').textContent === 'Another'")
+    until(page, "document.querySelector('fh-markdown').textContent === 'Another'")
 
 
 def test_code_is_coloured_and_copied(page: Page) -> None:
@@ -144,7 +145,8 @@ def test_formulas_are_told_from_prices(page: Page, text: str, formulas: int, dis
     assert page.locator(".math").count() == formulas, page.locator("fh-markdown").inner_html()
     assert page.locator(".math.display").count() == display
     if formulas:
-        page.wait_for_function(
+        until(
+            page,
             "n => document.querySelectorAll('.math > span > .katex, .math > span > .katex-display').length === n",
             arg=formulas,
         )
