@@ -84,6 +84,8 @@ function attach(id) {
     message: here(({ message }) => {
       put(message);
       changeOpen({});
+      const orphan = message.parent && !state.open?.messages.has(message.parent);
+      if (orphan && state.open?.state === "ready") read(id); // another tab asked, and its question is not here yet
     }),
     delta: here((piece) => delta(piece, () => read(id))),
     conversation: here(({ conversation }) => {
