@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError, sync_playwright
 
+from tests.browser.people import PASSWORD, Opener, ann, hall, person, whole_hall
 from tests.browser.site import Site
 from tests.browser.waiting import until
 from tests.system import ROOT, System, config, deployment
 from tests.vendor import Vendor
 
 MISSING = "These tests drive a real browser; install it: apt-get install chromium (or set CHROMIUM)."
-PASSWORD = "correct horse battery staple"
+__all__ = ["PASSWORD", "ann", "hall", "person", "whole_hall"]
 AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -94,9 +95,6 @@ def watch() -> Iterator[Watch]:
     one = Watch()
     yield one
     one.check()
-
-
-Opener = Callable[..., BrowserContext]
 
 
 @pytest.fixture

@@ -374,7 +374,8 @@ def chat_events(request: Json, act: Act, *, azure: bool, answered: str) -> list[
             {"choices": [], "created": 0, "id": "", "model": "", "object": "", "prompt_filter_results": PROMPT_FILTER}
         )
     for index, choice in enumerate(choices):
-        for delta, logprobs in _deltas(choice, request):
+        thoughts = [({"reasoning_content": piece}, None) for piece in pieces_of(act.args.get("thinks", ""))]
+        for delta, logprobs in (*thoughts, *_deltas(choice, request)):
             one: Json = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
             if azure and delta.get("content"):
                 one["content_filter_results"] = _SAFE

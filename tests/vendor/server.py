@@ -327,6 +327,9 @@ class _Connection(asyncio.Protocol):
             case "garbage_stream":
                 self.transport.write(b"zz\r\n\xff\xfe not a chunk \r\n")
                 self.transport.close()
+            case "held":
+                await self.vendor.hold()
+                return False
             case "error_event":
                 self._chunk(faults.ERROR_EVENT)
                 self.transport.write(b"0\r\n\r\n")
@@ -402,6 +405,7 @@ class Vendor:
         self.mistakes: list[str] = []
         self.connections: set[_Connection] = set()
         self.accepted = self.requests = self.malformed = 0
+        self._held: list[asyncio.Event] = []
         self._scripts: dict[str, deque[str]] = {}
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -414,6 +418,21 @@ class Vendor:
     def script(self, model: str, *acts: str) -> None:
         """Behave like `acts`, one a request, for the next requests to `model`; then as its name says."""
         self._scripts[model] = deque(acts)
+
+    async def hold(self) -> None:
+        """Wait in the middle of a stream (`held;after=3`) until the test says `release`."""
+        gate = asyncio.Event()
+        self._held.append(gate)
+        await gate.wait()
+
+    def release(self) -> None:
+        """Let all streams that are held now go on."""
+
+        async def let_go() -> None:
+            while self._held:
+                self._held.pop().set()
+
+        self._call(let_go())
 
     def accepts(self, credential: str) -> bool:
         """Whether `credential` (`Bearer KEY` or `KEY`) is good; without a key of our own every one is."""
