@@ -51,8 +51,9 @@ def served(here: Path) -> Iterator[tuple[str, Path]]:
 
 def test_a_folder_that_is_served(served: tuple[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     address, log = served
-    first, second, third = log.read_text().splitlines()
+    first, visit, second, third = log.read_text().splitlines()
     assert first == f"serving on http://{address}"
+    assert visit.startswith(f"the first visit makes the owner: http://{address}/#setup=")
     assert second.startswith("warning: ")
     assert "`freehold models pull smollm2-135m-instruct`" in second
     assert json.loads(third)["event"] == "engine did not start"
