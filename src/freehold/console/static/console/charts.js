@@ -1,6 +1,7 @@
 // Charts as SVG. Knows numbers, scales and how people read them; refuses to know what is measured.
 //
-// Each chart can be read in four ways: by eye (direct labels; patterns beside colours), by pointer (a tooltip), by keyboard
+// Each chart can be read in four ways: by eye (direct labels; patterns beside colours), by pointer (a tooltip), by
+// keyboard
 // (a range input lies over the plot: arrows move from point to point and say it), and as a table.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.mjs";
@@ -19,7 +20,8 @@ const TONES = 6;
 const DASHES = ["", "6 4", "2 3", "10 3 2 3", "1 4", "12 4"];
 /** @type {Record<string, string>} */
 const HATCHES = {
-  1: "M0 4H8", 2: "M-2 8 8 -2M0 10 10 0", 3: "M4 0V8", 4: "M0 4H8M4 0V8", 5: "M-2 0 8 10M0 -2 10 8", 6: "M2 2h.1M6 6h.1",
+  1: "M0 4H8", 2: "M-2 8 8 -2M0 10 10 0", 3: "M4 0V8", 4: "M0 4H8M4 0V8", 5: "M-2 0 8 10M0 -2 10 8",
+    6: "M2 2h.1M6 6h.1",
   bad: "M-2 0 8 10M0 -2 10 8M-2 8 8 -2M0 10 10 0",
 };
 let made = 0;
@@ -86,12 +88,19 @@ function Patterns({ id, tones }) {
  */
 export function Swatch({ tone, index, line = false }) {
   const [id] = useState(() => `w${(made += 1)}`);
-  if (line) return html`<svg class="swatch tone-${tone}" width="22" height="12" aria-hidden="true"><path class="line" d="M1 6H21" stroke-dasharray=${DASHES[index % DASHES.length]} /></svg>`;
-  return html`<svg class="swatch tone-${tone}" width="12" height="12" aria-hidden="true"><${Patterns} id=${id} tones=${[tone]} />
+  if (line) return html`<svg class="swatch tone-${tone}" width="22" height="12" aria-hidden="true"><path class="line"
+    d="M1 6H21" stroke-dasharray=${DASHES[index % DASHES.length]} /></svg>`;
+  return html`<svg class="swatch tone-${tone}" width="12" height="12" aria-hidden="true"><${Patterns} id=${id}
+    tones=${[tone]} />
     <rect width="12" height="12" rx="3" fill=${fill(id, tone, index)} /></svg>`;
 }
 
-/** The first series is plain, those upon it have patterns. @param {string} id @param {Series["tone"]} tone @param {number} index */
+/**
+ * The first series is plain, those upon it have patterns.
+ * @param {string} id
+ * @param {Series["tone"]} tone
+ * @param {number} index
+ */
 const fill = (id, tone, index) => (index ? `url(#${id}-${tone})` : "currentColor");
 
 /**
@@ -99,13 +108,15 @@ const fill = (id, tone, index) => (index ? `url(#${id}-${tone})` : "currentColor
  * @param {{ label: string, times: number[], series: Series[], format: Format, axis?: Format, kind?: "bars" | "lines",
  *   height?: number, table?: boolean, band?: boolean }} props  `band`: the space between two lines is tinted
  */
-export function Timeline({ label, times, series, format, axis = format, kind = "bars", height = 180, table = false, band = false }) {
+export function Timeline({ label, times, series, format, axis = format, kind = "bars", height = 180, table = false,
+  band = false }) {
   const [ref, width] = useWidth(560);
   const [id] = useState(() => `c${(made += 1)}`);
   const [at, setAt] = useState(/** @type {number | null} */ (null));
   const last = times.length - 1;
   const sums = times.map((_, n) => series.reduce((sum, one) => sum + (one.values[n] ?? 0), 0));
-  const highest = kind === "bars" ? Math.max(...sums, 0) : Math.max(...series.flatMap((one) => one.values.map((v) => v ?? 0)), 0);
+  const highest = kind === "bars" ? Math.max(...sums, 0) : Math.max(...series.flatMap((one) =>
+    one.values.map((v) => v ?? 0)), 0);
   const levels = ticks(highest, height < 140 ? 2 : 3);
   const top = levels[levels.length - 1] ?? 1;
   const names = levels.map((level) => axis(level));
@@ -118,9 +129,11 @@ export function Timeline({ label, times, series, format, axis = format, kind = "
   const y = (/** @type {number} */ value) => floor - (value / top) * (floor - EDGE.top);
   const words = clock(step);
   const { at: marks, step: apart } = moments(times, Math.max(2, Math.floor(inner / 84)));
-  const place = (/** @type {number} */ ms) => start + ((ms - (times[0] ?? 0)) / step + (kind === "bars" ? 0 : 0.5)) * slot;
+  const place = (/** @type {number} */ ms) => start + ((ms - (times[0] ?? 0)) / step + (kind === "bars" ? 0
+    : 0.5)) * slot;
   const say = (/** @type {number} */ n) =>
-    `${words.point(times[n] ?? 0)}: ${series.map((one) => `${one.name} ${(one.format ?? format)(one.values[n])}`).join(", ")}`;
+    `${words.point(times[n] ?? 0)}: ${series.map((one) =>
+      `${one.name} ${(one.format ?? format)(one.values[n])}`).join(", ")}`;
   const shown = at === null ? null : Math.min(at, last);
 
   /** @param {PointerEvent} event */
@@ -135,7 +148,8 @@ export function Timeline({ label, times, series, format, axis = format, kind = "
         <line class=${n ? "level" : "floor"} x1=${start} x2=${width - 10} y1=${y(level)} y2=${y(level)} />
         <text class="tick" x=${start - 6} y=${y(level) + 4} text-anchor="end">${names[n]}</text></g>`)}
       ${marks.map((ms) => html`<text key=${ms} class="tick" x=${place(ms)} y=${height - 6} text-anchor="middle">
-        ${apart >= 86_400_000 || new Date(ms).getHours() + new Date(ms).getMinutes() === 0 ? words.day(ms) : words.tick(ms)}</text>`)}
+        ${apart >= 86_400_000 || new Date(ms).getHours() + new Date(ms).getMinutes() === 0 ? words.day(ms)
+          : words.tick(ms)}</text>`)}
       ${kind === "bars"
         ? bars({ id, series, count: times.length, x, y, slot, floor, shown })
         : lines({ series, x, y, floor, band })}
@@ -148,7 +162,8 @@ export function Timeline({ label, times, series, format, axis = format, kind = "
     ${shown !== null && html`<${Tip} left=${x(shown)} width=${width}>
       <strong>${words.point(times[shown] ?? 0)}</strong>
       <ul>${[...series.entries()].reverse().map(([n, one]) => html`<li key=${one.name}>
-        <${Swatch} tone=${toneOf(one.tone, n)} index=${n} line=${kind === "lines"} /><span>${one.name}</span><b>${(one.format ?? format)(one.values[shown])}</b></li>`)}</ul>
+        <${Swatch} tone=${toneOf(one.tone, n)} index=${n} line=${kind === "lines"}
+          /><span>${one.name}</span><b>${(one.format ?? format)(one.values[shown])}</b></li>`)}</ul>
     <//>`}
     <${Values} label=${label} times=${times} series=${series} format=${format} words=${words} open=${table} />
   </div>`;
@@ -158,13 +173,15 @@ export function Timeline({ label, times, series, format, axis = format, kind = "
 function Reach({ label, last, at, say, onAt, onFollow, start, width, height }) {
   const ref = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
-    if (ref.current) Object.assign(ref.current.style, { left: `${start}px`, width: `${width}px`, height: `${height}px` });
+    if (ref.current) Object.assign(ref.current.style, { left: `${start}px`, width: `${width}px`,
+      height: `${height}px` });
   }, [start, width, height]);
   return html`<input class="reach" type="range" min="0" max=${last} step="1" ref=${ref} value=${at ?? last}
     aria-label=${t("{chart}: point in time", { chart: label })} aria-valuetext=${say(at ?? last)}
     onInput=${(/** @type {any} */ event) => onAt(Number(event.currentTarget.value))}
     onFocus=${() => at === null && onAt(last)} onBlur=${() => onAt(null)}
-    onPointerMove=${onFollow} onPointerLeave=${(/** @type {any} */ event) => event.currentTarget !== document.activeElement && onAt(null)}
+    onPointerMove=${onFollow} onPointerLeave=${(/** @type {any} */ event) =>
+      event.currentTarget !== document.activeElement && onAt(null)}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && onAt(null)} />`;
 }
 
@@ -193,8 +210,10 @@ function bars({ id, series, count, x, y, slot, floor, shown }) {
       below += value;
       // What is small and not nothing is a pixel high: a failure among a thousand calls is still seen.
       const high = Math.max(one.tone === "bad" ? 2 : 0.5, from - to);
-      drawn.push(html`<rect key="${n}-${index}" class="tone-${toneOf(one.tone, index)} ${shown === null || shown === n ? "" : "dim"}" x=${x(n) - thick / 2}
-        y=${Math.min(from, floor) - high} width=${thick} height=${high} fill=${fill(id, toneOf(one.tone, index), index)} />`);
+      drawn.push(html`<rect key="${n}-${index}"
+        class="tone-${toneOf(one.tone, index)} ${shown === null || shown === n ? "" : "dim"}" x=${x(n) - thick / 2}
+        y=${Math.min(from, floor) - high} width=${thick} height=${high}
+          fill=${fill(id, toneOf(one.tone, index), index)} />`);
     }
   }
   return drawn;
@@ -211,15 +230,18 @@ function lines({ series, x, y, floor, band }) {
     });
     return runs.filter((run) => run.length);
   };
-  const path = (/** @type {[number, number][]} */ run) => `M${run.map((point) => point.map((v) => v.toFixed(1)).join(" ")).join("L")}`;
+  const path = (/** @type {[number, number][]} */ run) =>
+    `M${run.map((point) => point.map((v) => v.toFixed(1)).join(" ")).join("L")}`;
   return series.map((/** @type {Series} */ one, /** @type {number} */ n) => {
     const tone = toneOf(one.tone, n);
     return html`<g key=${one.name} class="tone-${tone}">
       ${points(one).map((run, k) => {
         const [first, end] = [run[0], run[run.length - 1]];
-        if (run.length === 1 && first) return html`<circle key=${k} class="dot" r="2.5" cx=${first[0]} cy=${first[1]} />`;
+        if (run.length === 1 && first) return html`<circle key=${k} class="dot" r="2.5" cx=${first[0]}
+          cy=${first[1]} />`;
         return html`<g key=${k}>
-          ${band && n === 0 && first && end && html`<path class="area" d="${path(run)}L${end[0]} ${floor}L${first[0]} ${floor}Z" />`}
+          ${band && n === 0 && first && end && html`<path class="area"
+            d="${path(run)}L${end[0]} ${floor}L${first[0]} ${floor}Z" />`}
           <path class="line" d=${path(run)} stroke-dasharray=${DASHES[n % DASHES.length]} /></g>`;
       })}
     </g>`;
@@ -231,9 +253,12 @@ function Values({ label, times, series, format, words, open }) {
   return html`<div class=${open ? "values" : "visually-hidden"}><table class=${open ? "table" : ""}>
     <caption class="visually-hidden">${label}</caption>
     <thead><tr><th scope="col">${t("Time")}</th>
-      ${series.map((/** @type {Series} */ one) => html`<th key=${one.name} scope="col" class="numeric">${one.name}</th>`)}</tr></thead>
-    <tbody>${times.map((/** @type {number} */ ms, /** @type {number} */ n) => html`<tr key=${ms}><th scope="row">${words.point(ms)}</th>
-      ${series.map((/** @type {Series} */ one) => html`<td key=${one.name} class="numeric">${(one.format ?? format)(one.values[n])}</td>`)}</tr>`)}</tbody>
+      ${series.map((/** @type {Series} */ one) => html`<th key=${one.name} scope="col"
+        class="numeric">${one.name}</th>`)}</tr></thead>
+    <tbody>${times.map((/** @type {number} */ ms, /** @type {number} */ n) => html`<tr key=${ms}><th
+      scope="row">${words.point(ms)}</th>
+      ${series.map((/** @type {Series} */ one) => html`<td key=${one.name}
+        class="numeric">${(one.format ?? format)(one.values[n])}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
@@ -243,7 +268,8 @@ function Values({ label, times, series, format, words, open }) {
  */
 export function Key({ series, totals = [], lines = false }) {
   return html`<ul class="legend">${series.map((one, n) => html`<li key=${one.name}>
-    <${Swatch} tone=${toneOf(one.tone, n)} index=${n} line=${lines} />${one.name}${totals[n] && html` <b>${totals[n]}</b>`}</li>`)}</ul>`;
+    <${Swatch} tone=${toneOf(one.tone, n)} index=${n} line=${lines}
+      />${one.name}${totals[n] && html` <b>${totals[n]}</b>`}</li>`)}</ul>`;
 }
 
 /**
@@ -255,12 +281,14 @@ export function Shares({ label, what, parts, format }) {
   return html`<table class="shares" role="table">
     <caption class="visually-hidden">${label}</caption>
     <thead class="visually-hidden" role="rowgroup"><tr role="row"><th scope="col" role="columnheader">${label}</th>
-      <th scope="col" role="columnheader">${what}</th><th scope="col" role="columnheader">${t("Share")}</th></tr></thead>
+      <th scope="col" role="columnheader">${what}</th><th scope="col"
+        role="columnheader">${t("Share")}</th></tr></thead>
     <tbody role="rowgroup">${parts.map((part, n) => html`<tr key=${part.name} role="row">
       <th scope="row" role="rowheader">${part.href ? html`<a href=${part.href}>${part.name}</a>` : part.name}
         ${part.note && html` <small>${part.note}</small>`}</th>
       <td role="cell" class="numeric faint">${format(part.value)}</td>
-      <td role="cell" class="numeric of"><span>${share(whole ? part.value / whole : 0)}</span><${Bar} value=${whole ? part.value / whole : 0} tone=${toneOf(part.tone, n)} /></td></tr>`)}</tbody>
+      <td role="cell" class="numeric of"><span>${share(whole ? part.value / whole : 0)}</span><${Bar}
+        value=${whole ? part.value / whole : 0} tone=${toneOf(part.tone, n)} /></td></tr>`)}</tbody>
   </table>`;
 }
 
@@ -281,11 +309,14 @@ export function Limit({ label, used, amount, text }) {
   const state = part >= 1 ? "full" : part >= 0.8 ? "near" : "calm";
   return html`<div class="limit ${state}">
     <div class="limit-words"><span>${label}</span><span class="numeric">${text}</span></div>
-    <div role="meter" aria-label=${label} aria-valuemin="0" aria-valuemax=${amount} aria-valuenow=${Math.min(used, amount)}
+    <div role="meter" aria-label=${label} aria-valuemin="0" aria-valuemax=${amount}
+      aria-valuenow=${Math.min(used, amount)}
       aria-valuetext=${text}><svg class="stripe" width="100%" height="8" aria-hidden="true">
         <rect class="rail" width="100%" height="8" rx="4" />
-        ${part > 0 && html`<rect class="fill" width="${Math.min(100, Math.max(1, part * 100))}%" height="8" rx="4" />`}</svg></div>
-    ${state !== "calm" && html`<small class="limit-note">${state === "full" ? t("used up") : t("{share} used", { share: share(part) })}</small>`}
+        ${part > 0 && html`<rect class="fill" width="${Math.min(100, Math.max(1, part * 100))}%" height="8" rx="4" />`}
+          </svg></div>
+    ${state !== "calm" && html`<small class="limit-note">
+      ${state === "full" ? t("used up") : t("{share} used", { share: share(part) })}</small>`}
   </div>`;
 }
 
@@ -296,10 +327,13 @@ export function Spark({ values, tone = 1 }) {
   const top = Math.max(...values.map((value) => value ?? 0), 0) || 1;
   const step = width / Math.max(1, values.length - 1);
   const path = values
-    .map((value, n) => (value === null ? null : `${(n * step).toFixed(1)} ${(high - 2 - (value / top) * (high - 6)).toFixed(1)}`))
+    .map((value, n) => (value === null ? null
+      : `${(n * step).toFixed(1)} ${(high - 2 - (value / top) * (high - 6)).toFixed(1)}`))
     .filter((point) => point !== null);
-  return html`<div class="spark" ref=${ref} dir="ltr"><svg width=${width} height=${high} aria-hidden="true" class="tone-${tone}">
-    ${path.length > 1 && html`<path class="area" d="M${path.join("L")}L${width} ${high}L0 ${high}Z" /><path class="line" d="M${path.join("L")}" />`}
+  return html`<div class="spark" ref=${ref} dir="ltr"><svg width=${width} height=${high} aria-hidden="true"
+    class="tone-${tone}">
+    ${path.length > 1 && html`<path class="area" d="M${path.join("L")}L${width} ${high}L0 ${high}Z" /><path class="line"
+      d="M${path.join("L")}" />`}
   </svg></div>`;
 }
 
@@ -311,7 +345,8 @@ export function Figure({ title, note, children, tools, empty }) {
   const [table, setTable] = useState(false);
   useEffect(() => setTable(false), [title]);
   return html`<figure class="figure card">
-    <figcaption><h2>${title}</h2><div class="figure-tools">${tools}${!empty && html`<button type="button" class="button quiet small" aria-pressed=${table}
+    <figcaption><h2>${title}</h2><div class="figure-tools">
+      ${tools}${!empty && html`<button type="button" class="button quiet small" aria-pressed=${table}
         onClick=${() => setTable(!table)}>${table ? t("Hide values") : t("Values")}</button>`}</div>
       <div class="figure-note">${note}</div></figcaption>
     ${empty ?? children(table)}

@@ -1,4 +1,5 @@
-// How the console writes values: counts, money, shares, moments. Knows that a value may be missing; refuses to know what it means.
+// How the console writes values: counts, money, shares, moments. Knows that a value may be missing; refuses to
+// know what it means.
 
 import { ago as since, date, number, size as bytes, t } from "../i18n.js";
 
@@ -29,18 +30,23 @@ export function change(now, before) {
   return number(now / before - 1, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" });
 }
 
-/** Money as a person says it: cents from a tenth of a unit up, two significant digits below. @param {Money | null | undefined} value */
+/**
+ * Money as a person says it: cents from a tenth of a unit up, two significant digits below.
+ * @param {Money | null | undefined} value
+ */
 export function cash(value) {
   if (!value) return NONE;
   const size = Math.abs(Number(value.amount));
-  const digits = size === 0 || size >= 0.1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 };
+  const digits = size === 0 || size >= 0.1 ? { minimumFractionDigits: 2,
+    maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 };
   return currency(value, digits);
 }
 
 /** @param {Money} value @param {Intl.NumberFormatOptions} digits */
 function currency(value, digits) {
   try {
-    return number(Number(value.amount), { style: "currency", currency: value.currency, currencyDisplay: "narrowSymbol", ...digits });
+    return number(Number(value.amount), { style: "currency", currency: value.currency, currencyDisplay: "narrowSymbol",
+      ...digits });
   } catch {
     return `${number(Number(value.amount), digits)} ${value.currency}`; // no currency that the browser knows
   }
@@ -50,7 +56,8 @@ function currency(value, digits) {
 export const purse = (values) => (values.length ? values.map(cash).join(" + ") : NONE);
 
 /** Money to the last digit that is known. @param {Money | null | undefined} value */
-export const precise = (value) => (value ? currency(value, { minimumFractionDigits: 2, maximumFractionDigits: 9 }) : NONE);
+export const precise = (value) => (value ? currency(value, { minimumFractionDigits: 2, maximumFractionDigits: 9 })
+  : NONE);
 
 /** What a list of amounts holds in one currency. @param {Money[]} values @param {string} currency */
 export const amount = (values, currency) => Number(values.find((value) => value.currency === currency)?.amount ?? 0);
@@ -92,9 +99,11 @@ export const ago = (ms) => (ms == null ? t("never") : since(ms));
 export function clock(step) {
   const hours = step < 86_400_000;
   return {
-    tick: (/** @type {number} */ ms) => date(ms, hours ? { hour: "numeric", minute: "2-digit" } : { day: "numeric", month: "short" }),
+    tick: (/** @type {number} */ ms) => date(ms, hours ? { hour: "numeric", minute: "2-digit" } : { day: "numeric",
+      month: "short" }),
     day: (/** @type {number} */ ms) => date(ms, { day: "numeric", month: "short" }),
     point: (/** @type {number} */ ms) =>
-      date(ms, { weekday: "short", day: "numeric", month: "short", ...(hours ? { hour: "numeric", minute: "2-digit" } : {}) }),
+      date(ms, { weekday: "short", day: "numeric", month: "short",
+        ...(hours ? { hour: "numeric", minute: "2-digit" } : {}) }),
   };
 }

@@ -1,4 +1,5 @@
-// Small pictures as paths on a grid of 20. They say nothing by themselves: a name always stands beside them or on the button.
+// Small pictures as paths on a grid of 20. They say nothing by themselves: a name always stands beside them or on
+// the button.
 
 import { html } from "../vendor/preact.mjs";
 

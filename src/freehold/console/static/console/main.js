@@ -36,10 +36,13 @@ const SCREENS = GROUPS.flatMap(([, screens]) => screens);
 function Side({ open, current, onDone }) {
   return html`<nav class="side ${open ? "open" : ""}" id="side" aria-label=${t("Console")}>
     ${GROUPS.map(([heading, screens]) => html`<section key=${heading()}><h2>${heading()}</h2><ul>
-      ${screens.map(({ id, label }) => html`<li key=${id}><a href=${id ? `/console/${id}` : "/console"} onClick=${onDone}
-        aria-current=${id === current ? "page" : undefined}><${Icon} name=${id || "overview"} />${label()}</a></li>`)}</ul></section>`)}
+      ${screens.map(({ id, label }) => html`<li key=${id}><a href=${id ? `/console/${id}` : "/console"}
+        onClick=${onDone}
+        aria-current=${id === current ? "page" : undefined}><${Icon} name=${id || "overview"} />${label()}</a></li>`)}
+          </ul></section>`)}
     <section class="side-end"><a href="/"><${Icon} name="chat" />${t("Back to chat")}</a>
-      <p class="faint small">${me.member?.display || me.member?.name}<br />${role(me.member?.role ?? "")}${me.version && ` · Freehold ${me.version}`}</p></section>
+      <p class="faint small">${me.member?.display || me.member?.name}<br
+        />${role(me.member?.role ?? "")}${me.version && ` · Freehold ${me.version}`}</p></section>
   </nav>`;
 }
 
@@ -71,16 +74,22 @@ function Console() {
     }
   }, [drawn?.id, rest]);
   const body = error ? html`<${Trouble} error=${error} />`
-    : !screen ? html`<${Empty} title=${t("There is no such screen")}><a class="button" href="/console">${t("To the overview")}</a><//>`
+    : !screen ? html`<${Empty} title=${t("There is no such screen")}><a class="button"
+      href="/console">${t("To the overview")}</a><//>`
       : drawn?.id === screen.id ? html`<${drawn.view} key=${screen.id} rest=${decodeURIComponent(rest)} />`
         : html`<p class="waiting" role="status"><span class="spinner"></span> ${t("Loading")}</p>`;
   return html`<div class="frame">
-    <a class="skip button" href="#main" onClick=${(/** @type {Event} */ event) => (event.preventDefault(), main.current?.focus())}>${t("Skip to the content")}</a>
-    <header class="bar-top"><button type="button" class="icon-button only-narrow" aria-expanded=${open} aria-controls="side"
+    <a class="skip button" href="#main" onClick=${(/** @type {Event} */ event) =>
+      (event.preventDefault(), main.current?.focus())}>${t("Skip to the content")}</a>
+    <header class="bar-top"><button type="button" class="icon-button only-narrow" aria-expanded=${open}
+      aria-controls="side"
         aria-label=${t("Screens")} onClick=${() => setOpen(!open)}><${Icon} name=${open ? "close" : "menu"} /></button>
-      <a class="brand" href="/console"><img src="/icon.svg" width="24" height="24" alt="" />Freehold <span>${t("console")}</span></a></header>
+      <a class="brand" href="/console"><img src="/icon.svg" width="24" height="24" alt=""
+        />Freehold <span>${t("console")}</span></a></header>
     <${Side} open=${open} current=${current} onDone=${() => setOpen(false)} />
-    <main id="main" tabindex="-1" ref=${main}>${!me.changes && html`<p class="notice reading">${t("You can read everything here and change nothing: your role is auditor.")}</p>`}<div class="screen">${body}</div></main>
+    <main id="main" tabindex="-1" ref=${main}>${!me.changes
+      && html`<p class="notice reading">${t("You can read everything here and change nothing: your role is auditor.")}
+        </p>`}<div class="screen">${body}</div></main>
   </div>`;
 }
 

@@ -1,4 +1,5 @@
-// The pieces that screens are made of. Knows how they look and are reached by keyboard; refuses to know what stands in them.
+// The pieces that screens are made of. Knows how they look and are reached by keyboard; refuses to know what
+// stands in them.
 
 import { t } from "../i18n.js";
 import { Head as DialogHead, IconButton, copy, openDialog } from "../ui.js";
@@ -7,12 +8,17 @@ import { Icon } from "./icons.js";
 import { signIn } from "./place.js";
 
 /**
- * @typedef {{ name: string, label: string, cell: (row: any) => any, sort?: (row: any) => any, numeric?: boolean, main?: boolean,
- *   tight?: boolean, whole?: boolean }} Column   `main`: names the row; `tight`: as narrow as it can be (the column of actions);
+ * @typedef {{ name: string, label: string, cell: (row: any) => any, sort?: (row: any) => any, numeric?: boolean,
+ *   main?: boolean,
+ *   tight?: boolean, whole?: boolean }} Column   `main`: names the row;
+ *   `tight`: as narrow as it can be (the column of actions);
  *   `whole`: is not broken into lines where there is room
  */
 
-/** The head of a screen. @param {{ title: string, note?: any, tools?: any, back?: { href: string, label: string } }} props */
+/**
+ * The head of a screen.
+ * @param {{ title: string, note?: any, tools?: any, back?: { href: string, label: string } }} props
+ */
 export function Head({ title, note, tools, back }) {
   useEffect(() => {
     document.title = `${title} – Freehold`;
@@ -24,9 +30,13 @@ export function Head({ title, note, tools, back }) {
   </header>`;
 }
 
-/** Waiting, a refusal, or what was asked for. @param {{ of: import("./place.js").Resource, children: (data: any) => any }} props */
+/**
+ * Waiting, a refusal, or what was asked for.
+ * @param {{ of: import("./place.js").Resource, children: (data: any) => any }} props
+ */
 export function Loaded({ of, children }) {
-  if (of.data) return html`<div class="loaded">${of.error && html`<${Trouble} error=${of.error} retry=${of.reload} />`}${children(of.data)}</div>`;
+  if (of.data) return html`<div class="loaded">${of.error
+    && html`<${Trouble} error=${of.error} retry=${of.reload} />`}${children(of.data)}</div>`;
   if (of.error) return html`<${Trouble} error=${of.error} retry=${of.reload} />`;
   return html`<p class="waiting" role="status"><span class="spinner"></span> ${t("Loading")}</p>`;
 }
@@ -51,7 +61,8 @@ export function Badge({ tone = "", children }) {
 
 /**
  * A table in a box of its own; at phone's width each row is a card.
- * @param {{ label: string, columns: Column[], rows: any[], keyOf: (row: any) => string | number, empty?: any, sorted?: [string, 1 | -1],
+ * @param {{ label: string, columns: Column[], rows: any[], keyOf: (row: any) => string | number, empty?: any,
+ *   sorted?: [string, 1 | -1],
  *   faded?: (row: any) => boolean, chosen?: (row: any) => boolean }} props
  */
 export function Table({ label, columns, rows, keyOf, empty, sorted, faded, chosen }) {
@@ -61,38 +72,46 @@ export function Table({ label, columns, rows, keyOf, empty, sorted, faded, chose
   const turn = (/** @type {Column} */ { name, numeric }) =>
     setOrder(order?.[0] === name ? [name, order[1] === 1 ? -1 : 1] : [name, numeric ? -1 : 1]);
   if (!rows.length && empty) return empty;
-  return html`<div class="table-box" tabindex="0" role="region" aria-label=${label}><table class="table wide" role="table">
+  return html`<div class="table-box" tabindex="0" role="region" aria-label=${label}><table class="table wide"
+    role="table">
     <caption class="visually-hidden">${label}</caption>
     <thead role="rowgroup"><tr role="row">${columns.map((column) => {
       const own = order?.[0] === column.name ? order[1] : 0;
       return html`<th key=${column.name} scope="col" role="columnheader" class=${shape(column)}
         aria-sort=${own ? (own === 1 ? "ascending" : "descending") : undefined}>
         ${column.sort
-          ? html`<button type="button" class="sort" onClick=${() => turn(column)}>${column.label}${own ? html`<${Icon} name=${own === 1 ? "up" : "down"} />` : null}</button>`
+          ? html`<button type="button" class="sort" onClick=${() => turn(column)}>
+            ${column.label}${own ? html`<${Icon} name=${own === 1 ? "up" : "down"} />` : null}</button>`
           : column.tight ? html`<span class="visually-hidden">${column.label}</span>` : column.label}</th>`;
     })}</tr></thead>
     <tbody role="rowgroup">${shown.map((row) => html`<tr key=${keyOf(row)} role="row"
       class="${faded?.(row) ? "faded" : ""} ${chosen?.(row) ? "chosen" : ""}">${columns.map((column) =>
         column.main
-          ? html`<th key=${column.name} scope="row" role="rowheader" class=${column.whole ? "main whole" : "main"}>${column.cell(row)}</th>`
-          : html`<td key=${column.name} role="cell" class=${shape(column)} data-label=${column.tight ? undefined : column.label}>${column.cell(row)}</td>`)}</tr>`)}</tbody>
+          ? html`<th key=${column.name} scope="row" role="rowheader"
+            class=${column.whole ? "main whole" : "main"}>${column.cell(row)}</th>`
+          : html`<td key=${column.name} role="cell" class=${shape(column)}
+            data-label=${column.tight ? undefined : column.label}>${column.cell(row)}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
-const shape = (/** @type {Column} */ { numeric, tight, whole }) => [numeric && "numeric", tight && "tight", whole && "whole"].filter(Boolean).join(" ");
+const shape = (/** @type {Column} */ { numeric, tight, whole }) =>
+  [numeric && "numeric", tight && "tight", whole && "whole"].filter(Boolean).join(" ");
 
 /** Nothing comes last, numbers by size, words as people sort them. @param {any} a @param {any} b */
 function compare(a, b) {
   if (a == null || b == null) return Number(a == null) - Number(b == null);
-  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
+  return typeof a === "number" && typeof b === "number" ? a - b
+    : String(a).localeCompare(String(b), undefined, { numeric: true });
 }
 
 /**
  * What stands in a dialog: its head, its body, and what can be done, a form when it has something to send.
- * @param {{ title: string, close: (value?: any) => void, children?: any, footer?: any, onSubmit?: (event: Event) => void }} props
+ * @param {{ title: string, close: (value?: any) => void, children?: any, footer?: any,
+ *   onSubmit?: (event: Event) => void }} props
  */
 export function Sheet({ title, close, children, footer, onSubmit }) {
-  const inside = html`<${DialogHead} title=${title} close=${close} /><div class="body stack">${children}</div>${footer && html`<footer>${footer}</footer>`}`;
+  const inside = html`<${DialogHead} title=${title} close=${close} /><div
+    class="body stack">${children}</div>${footer && html`<footer>${footer}</footer>`}`;
   return onSubmit ? html`<form onSubmit=${onSubmit} novalidate>${inside}</form>` : inside;
 }
 
@@ -112,7 +131,8 @@ function Question({ title, body, action, run, close }) {
     }
   };
   const footer = html`<button type="button" class="button" onClick=${() => close()}>${t("Cancel")}</button>
-    <button class="button danger primary" disabled=${busy}>${busy && html`<span class="spinner"></span>`}${action}</button>`;
+    <button class="button danger primary" disabled=${busy}>
+      ${busy && html`<span class="spinner"></span>`}${action}</button>`;
   return html`<${Sheet} title=${title} close=${close} onSubmit=${send} footer=${footer}>
     ${body}${error && html`<${Trouble} error=${error} />`}<//>`;
 }
@@ -133,7 +153,8 @@ export async function ask(given) {
 export function Pick({ label, value, options, onChange }) {
   const name = useId();
   return html`<fieldset class="pick"><legend class="visually-hidden">${label}</legend>
-    ${options.map(([id, words]) => html`<label key=${id}><input type="radio" name=${name} value=${id} checked=${id === value}
+    ${options.map(([id, words]) => html`<label key=${id}><input type="radio" name=${name} value=${id}
+      checked=${id === value}
       onChange=${() => onChange(id)} /><span>${words}</span></label>`)}</fieldset>`;
 }
 
@@ -144,11 +165,17 @@ export function Copy({ text, label }) {
 
 /** Pairs of a name and a value. @param {{ rows: ([string, any] | null | false)[] }} props */
 export function Facts({ rows }) {
-  const told = /** @type {[string, any][]} */ (rows.filter((row) => row && row[1] != null && row[1] !== "" && row[1] !== false));
-  return html`<dl class="facts">${told.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  const told = /** @type {[string, any][]} */ (rows.filter((row) => row && row[1] != null && row[1] !== ""
+    && row[1] !== false));
+  return html`<dl class="facts">${told.map(([name, value]) => html`<div
+    key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-/** How far something has come; what it says is said in words beside it. @param {{ label: string, done: number, total: number }} props */
+/**
+ * How far something has come; what it says is said in words beside it.
+ * @param {{ label: string, done: number, total: number }} props
+ */
 export function Progress({ label, done, total }) {
-  return html`<progress class="progress" aria-label=${label} max=${total || 1} value=${total ? done : undefined}></progress>`;
+  return html`<progress class="progress" aria-label=${label} max=${total || 1}
+    value=${total ? done : undefined}></progress>`;
 }

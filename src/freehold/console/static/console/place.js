@@ -66,7 +66,8 @@ export function withQuery(change) {
 /** Follows links of the console without a load, as long as nobody asks for a new tab. @param {MouseEvent} event */
 export function follow(event) {
   const link = event.target instanceof Element && event.target.closest("a");
-  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey
+    || event.altKey) return;
   if (link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
   if (link.pathname !== "/console" && !link.pathname.startsWith("/console/")) return;
   event.preventDefault();
@@ -83,7 +84,8 @@ export const signIn = () => `/?next=${encodeURIComponent(location.pathname + loc
 
 /** What came instead of an answer, as a Problem. @param {any} error @returns {Problem} */
 export function problem(error) {
-  return { status: error?.status ?? 0, code: error?.code ?? "", message: error?.message ?? String(error), param: error?.param ?? null };
+  return { status: error?.status ?? 0, code: error?.code ?? "", message: error?.message ?? String(error),
+    param: error?.param ?? null };
 }
 
 /**
@@ -93,7 +95,8 @@ export function problem(error) {
  * @returns {Resource}
  */
 export function useResource(path, { every = null } = {}) {
-  const [state, setState] = useState({ path, data: /** @type {any} */ (null), error: /** @type {Problem | null} */ (null), loading: !!path });
+  const [state, setState] = useState({ path, data: /** @type {any} */ (null),
+    error: /** @type {Problem | null} */ (null), loading: !!path });
   const turn = useRef(0);
 
   async function ask() {
