@@ -4,7 +4,7 @@ import { html, useLayoutEffect, useRef, useState } from "./vendor/preact.mjs";
 import { session } from "./door.js";
 import { duration, money, number, plural, size, t } from "./i18n.js";
 import { allowed, modelOf, textOf } from "./store.js";
-import { copy, icon, IconButton, Menu } from "./ui.js";
+import { copy, icon, IconButton, Menu, useFocus } from "./ui.js";
 import { drop, watch } from "./live.js";
 import { Steps } from "./thread.js";
 
@@ -17,28 +17,33 @@ const LIVE = ["running", "waiting"];
 /** @param {{message: Message, turns: Turns, fixed?: boolean}} given fixed: it is only read */
 export function Question({ message, turns, fixed }) {
   const [editing, setEditing] = useState(false);
+  const box = useFocus(editing);
+  const close = () => {
+    setEditing(false);
+    document.getElementById("message")?.focus(); // the button that opened it is gone
+  };
   const files = /** @type {FilePart[]} */ (message.parts.filter((part) => part.type === "file"));
   const text = textOf(message);
   const save = (/** @type {any} */ event) => {
     event.preventDefault();
     const fresh = String(new FormData(event.target.closest("form")).get("text")).trim();
-    setEditing(false);
+    close();
     if (fresh) talk().then((m) => m.edit(message, fresh, files.map(({ file }) => file)));
   };
   const key = (/** @type {KeyboardEvent} */ event) => {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Escape") {
       event.stopPropagation();
-      setEditing(false);
+      close();
     } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save(event);
   };
   return html`<h2 class="visually-hidden">${t("You")}</h2>
     ${files.length > 0 && html`<ul class="files" aria-label=${t("Files")}>${files.map((part) => html`<${FileChip} key=${part.file} part=${part} fixed=${fixed} />`)}</ul>`}
     ${editing
       ? html`<form class="editing" onSubmit=${save}><textarea class="input" name="text" dir="auto" rows="4" aria-label=${t("Message")} onKeyDown=${key}
-          ref=${(/** @type {HTMLTextAreaElement | null} */ box) => box && !box.dataset.seen && ((box.dataset.seen = "1"), box.focus())}>${text}</textarea>
+          ref=${box}>${text}</textarea>
           <p class="small faint">${t("A new branch begins here; the one before stays.")}</p>
-          <div class="row"><button class="button primary">${t("Send")}</button><button type="button" class="button" onClick=${() => setEditing(false)}>${t("Cancel")}</button></div></form>`
+          <div class="row"><button class="button primary">${t("Send")}</button><button type="button" class="button" onClick=${close}>${t("Cancel")}</button></div></form>`
       : text && html`<div class="bubble"><p class="said" dir="auto">${text}</p></div>`}
     ${!editing && !fixed && html`<div class="acts">
       <${IconButton} icon="edit" label=${t("Edit")} run=${() => setEditing(true)} />

@@ -4,7 +4,7 @@ import { html, useEffect, useState } from "./vendor/preact.mjs";
 import { call, session } from "./door.js";
 import { t } from "./i18n.js";
 import { change, keepConversation, recall, remember, state, useStore } from "./store.js";
-import { askText, confirm, house, icon, IconButton, Menu, toast } from "./ui.js";
+import { askText, confirm, house, icon, IconButton, Menu, toast, useFocus } from "./ui.js";
 import { go, openPanel, search, showKeys, showSide } from "./app.js";
 
 /** @typedef {import("./types.js").Conversation} Conversation @typedef {import("./types.js").Project} Project */
@@ -105,17 +105,20 @@ function grouped(list) {
 function Row({ one }) {
   const here = useStore((now) => now.route.id === one.id);
   const [name, setName] = useState(/** @type {string | null} */ (null));
+  const box = useFocus(name !== null, true);
   const title = one.title || t("New chat");
+  const back = () => requestAnimationFrame(() => /** @type {HTMLElement | null} */ (document.querySelector(`.side a[href="/c/${CSS.escape(one.id)}"]`))?.focus());
   const rename = (/** @type {any} */ event) => {
     event.preventDefault();
+    if (event.type === "submit") back();
     if (name !== null && name.trim() && name.trim() !== one.title) talk().then((m) => m.patch(one.id, { title: name.trim() }));
     setName(null);
   };
   if (name !== null) {
     return html`<li><form class="renaming" onSubmit=${rename}><input class="input" aria-label=${t("Title")} dir="auto" maxlength="200" value=${name}
-      ref=${(/** @type {HTMLInputElement | null} */ box) => box && document.activeElement !== box && (box.focus(), box.select())}
+      ref=${box}
       onInput=${(/** @type {any} */ event) => setName(event.target.value)} onBlur=${rename}
-      onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && (event.stopPropagation(), setName(null))} /></form></li>`;
+      onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && (event.stopPropagation(), setName(null), back())} /></form></li>`;
   }
   const drag = (/** @type {DragEvent} */ event) => event.dataTransfer?.setData("application/x-freehold-conversation", one.id);
   return html`<li class=${here ? "row-item here" : "row-item"}>

@@ -3,7 +3,7 @@
 import { Component, html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.mjs";
 import { t } from "./i18n.js";
 import { branch, changeOpen, state, textOf, useStore } from "./store.js";
-import { copy, icon, IconButton } from "./ui.js";
+import { copy, icon, IconButton, useFocus } from "./ui.js";
 import * as talk from "./talk.js";
 import { Answer, Question } from "./message.js";
 
@@ -82,6 +82,7 @@ export function Steps({ turns }) {
 /** A message that waits for the answer before it. @param {{message: Message}} given */
 function Queued({ message }) {
   const [editing, setEditing] = useState(false);
+  const box = useFocus(editing);
   const save = (/** @type {any} */ event) => {
     event.preventDefault();
     const text = String(new FormData(event.target).get("text")).trim();
@@ -91,7 +92,7 @@ function Queued({ message }) {
   return html`<li class="turn user queued"><div class="bubble">
     <p class="small faint">${t("Goes out after this answer")}</p>
     ${editing
-      ? html`<form class="editing" onSubmit=${save}><textarea class="input" name="text" dir="auto" rows="3" autofocus aria-label=${t("Message")}>${textOf(message)}</textarea>
+      ? html`<form class="editing" onSubmit=${save}><textarea class="input" name="text" dir="auto" rows="3" ref=${box} aria-label=${t("Message")}>${textOf(message)}</textarea>
           <div class="row"><button class="button primary">${t("Keep")}</button><button type="button" class="button" onClick=${() => setEditing(false)}>${t("Cancel")}</button></div></form>`
       : html`<p class="said" dir="auto">${textOf(message)}</p>`}</div>
     ${!editing && html`<div class="acts"><${IconButton} icon="edit" label=${t("Edit")} run=${() => setEditing(true)} />

@@ -66,6 +66,18 @@ export function IconButton(given) {
     aria-pressed=${given.pressed} aria-expanded=${given.expanded} disabled=${given.disabled}>${icon(given.icon)}</button>`;
 }
 
+/** A box to write in that has the focus as soon as `on` brings it. @param {boolean} on @param {boolean} [all] select what is in it
+ * @returns {{current: any}} its ref */
+export function useFocus(on, all = false) {
+  const box = useRef(/** @type {any} */ (null));
+  useEffect(() => {
+    if (!on) return;
+    box.current?.focus();
+    if (all) box.current?.select();
+  }, [on]);
+  return box;
+}
+
 /** Says something to those who hear the page; never more often than something ends. @param {string} text */
 export function announce(text) {
   const region = document.getElementById("status");
