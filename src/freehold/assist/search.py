@@ -74,8 +74,12 @@ def words(value: str) -> list[str]:
 
 def row(member: str, conversation: str, message: str, text: str) -> tuple[str, str, str, str]:
     """Return the row that goes with `INDEX`, for those who write many at once."""
+    found = words(text[:_BYTES])
+    whole = " ".join(found)
+    if len(whole) * 4 <= _BYTES:
+        return message, conversation, member, whole
     kept, size = [], 0
-    for word in words(text[:_BYTES]):
+    for word in found:
         size += len(word.encode("utf-8", "replace")) + 1
         if size > _BYTES:
             break
