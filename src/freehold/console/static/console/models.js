@@ -6,7 +6,7 @@ import { Menu, openDialog, toast } from "../ui.js";
 import { Limit } from "./charts.js";
 import { Buttons, Field, Wrong, useForm } from "./forms.js";
 import { ago, count, exact, share, size, span } from "./format.js";
-import { html, useEffect, useRef } from "./hooks.js";
+import { html, useEffect, useRef, useState } from "./hooks.js";
 import { me, problem, useResource } from "./place.js";
 import { Badge, Empty, Facts, Head, Loaded, Progress, Sheet, Table, ask } from "./parts.js";
 
@@ -16,11 +16,13 @@ const PATH = "/api/admin/models";
 const of = (name) => `${PATH}/${encodeURIComponent(name)}`;
 
 export default function Models() {
-  const quick = useRef(false);
-  const found = useResource(PATH, { every: quick.current ? 1000 : 10_000 });
-  const busy = found.data?.jobs.some((/** @type {any} */ job) => job.state === "running")
-    || found.data?.models.some((/** @type {any} */ model) => model.engine?.state === "starting");
-  quick.current = Boolean(busy);
+  const [busy, setBusy] = useState(false);
+  const found = useResource(PATH, { every: busy ? 1000 : 10_000 });
+  useEffect(() => {
+    const { jobs = [], models = [] } = found.data ?? {};
+    const works = jobs.some((/** @type {any} */ job) => job.state === "running");
+    setBusy(works || models.some((/** @type {any} */ model) => model.engine?.state === "starting"));
+  }, [found.data]);
   useEnded(found.data?.jobs ?? []);
   const act = async (/** @type {Promise<any>} */ promise, /** @type {string} */ said) => {
     try {
