@@ -55,7 +55,9 @@ def conversation(number: int, prose: Prose) -> dict[str, Any]:
     for turn in range(2 * prose.chance.randint(2, 20)):
         asked = turn % 2 == 0
         for _ in range(1 if asked or prose.chance.random() > 0.1 else 2):
-            id = f"talk-{number:08x}-{turn:04x}-4{prose.chance.getrandbits(12):03x}-a{prose.chance.getrandbits(60):015x}"
+            id = (
+                f"talk-{number:08x}-{turn:04x}-4{prose.chance.getrandbits(12):03x}-a{prose.chance.getrandbits(60):015x}"
+            )
             metadata = {"request_id": f"{prose.chance.getrandbits(128):032x}-FRA", "timestamp_": "absolute"}
             if not asked:
                 metadata |= {
