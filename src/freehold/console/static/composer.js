@@ -156,7 +156,8 @@ export function Composer() {
           aria-label=${going ? t("Send after this answer") : t("Send")} title=${going ? t("Send after this answer") : t("Send")}>${icon("go")}</button>`}
       </div>
     </div>
-    ${fresh && empty && html`<p class="teaching"><span class="wide-only">${t("Drop files anywhere.")} </span>${t("Type / for a saved prompt. Choose several models to see their answers side by side.")}</p>`}
+    ${fresh && empty && html`<p class="teaching"><span class="wide-only">${t("Drop files anywhere.")} </span>
+      ${t("Type / for a saved prompt. Choose several models to see their answers side by side.")}</p>`}
   </form>`;
 }
 

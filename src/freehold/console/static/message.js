@@ -243,7 +243,8 @@ function Foot({ message, turns, fixed }) {
   const cost = facts?.cost && Number(facts.cost) > 0 ? money(facts.cost, facts.currency) : "";
   const line = [model, facts?.maker, cost, facts?.total_ms ? duration(facts.total_ms) : "", from && t("from {source}", { source: from })].filter(Boolean).join(" · ");
   return html`<div class="foot">
-    ${facts ? html`<button type="button" class="facts-line" aria-expanded=${open} onClick=${() => setOpen(!open)}>${line}<span class=${open ? "chevron open" : "chevron"}>${icon("down")}</span></button>`
+    ${facts ? html`<button type="button" class="facts-line" aria-expanded=${open} onClick=${() => setOpen(!open)}>${line}
+        <span class=${open ? "chevron open" : "chevron"}>${icon("down")}</span></button>`
       : html`<span class="facts-line">${line}</span>`}
     <${Steps} turns=${turns} />${!fixed && html`<${Acts} message=${message} />`}
     ${open && facts && html`<${Table} message=${message} facts=${facts} />`}</div>`;

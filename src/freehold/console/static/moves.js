@@ -21,7 +21,8 @@ export async function openMove(one) {
     <div class="body options" onKeyDown=${walk}>
       <button type="button" class="option" aria-pressed=${!one.project} onClick=${() => pick(close, null)}><span class="grow">${t("No project")}</span>${!one.project && icon("check")}</button>
       ${tree(null, 0).map(([project, deep]) => html`<button type="button" class="option" key=${project.id} aria-pressed=${one.project === project.id} onClick=${() => pick(close, project.id)}>
-        ${Array.from({ length: deep }, () => html`<span class="step"></span>`)}${icon("folder")}<span class="grow truncate" dir="auto">${project.name}</span>${one.project === project.id && icon("check")}</button>`)}
+        ${Array.from({ length: deep }, () => html`<span class="step"></span>`)}${icon("folder")}
+        <span class="grow truncate" dir="auto">${project.name}</span>${one.project === project.id && icon("check")}</button>`)}
       ${!state.projects.length && html`<p class="empty">${t("There is no project yet. Make one with the plus beside “Projects”.")}</p>`}</div>`, { label: t("Move to a project") });
   if (to && to.project !== one.project) (await import("./talk.js")).patch(one.id, to);
 }

@@ -66,7 +66,9 @@ function Search({ close }) {
         <span class="grow"><span class="truncate" dir="auto">${hit.title || t("New chat")}</span>
         ${hit.parts.length > 0 && html`<span class="small faint lines" dir="auto">${hit.parts.map(([text, is]) => (is ? html`<mark>${text}</mark>` : text))}</span>`}</span>
         <span class="small faint">${ago(hit.at)}</span></a>`)}
-      ${found && !found.length && !problem && html`<p class="empty">${archive && !words ? t("Nothing is in the archive. What you archive leaves the list, and stays findable here.") : t("Nothing of yours has these words. Parts of words are found when they begin with what you typed.")}</p>`}
+      ${found && !found.length && !problem && html`<p class="empty">${archive && !words
+        ? t("Nothing is in the archive. What you archive leaves the list, and stays findable here.")
+        : t("Nothing of yours has these words. Parts of words are found when they begin with what you typed.")}</p>`}
     </div><p class="visually-hidden" role="status">${found ? plural(found.length, "{n} found", "{n} found") : ""}</p>`;
 }
 

@@ -74,7 +74,8 @@ function Setup({ done }) {
   };
   return html`<${Ask} title=${t("Welcome to Freehold")} yes=${t("Make this house mine")} send=${send}
     about=${t("Nobody owns this server yet. You will: you add the models, the people and the budgets, and you can chat at once.")}>
-    ${session.code && !code && html`<${Field} name="code" label=${t("Code")} hint=${t("It stands where the server was started, and shows that you may do this.")} more=${{ autocomplete: "one-time-code", autofocus: true }} />`}
+    ${session.code && !code && html`<${Field} name="code" label=${t("Code")}
+      hint=${t("It stands where the server was started, and shows that you may do this.")} more=${{ autocomplete: "one-time-code", autofocus: true }} />`}
     <${Field} name="display" label=${t("Your name")} hint=${t("As the others see it")} more=${{ autocomplete: "name", dir: "auto", autofocus: !session.code || Boolean(code) }} />
     <${Field} name="name" label=${t("Name to sign in with")} more=${{ autocomplete: "username", autocapitalize: "none", spellcheck: false }} />
     <${Field} name="password" label=${t("Password")} hint=${t("Twelve characters or more; a short sentence is good")} more=${{ type: "password", autocomplete: "new-password", minlength: 12 }} /><//>`;
@@ -97,5 +98,6 @@ function Invitation({ token, done }) {
   return html`<${Ask} title=${t("Welcome, {name}", { name: who.display || who.name })} about=${t("Choose a password, and you are in.")} yes=${t("Begin")} send=${send}>
     <input type="hidden" name="username" autocomplete="username" value=${who.name} />
     <${Field} name="display" label=${t("Your name")} value=${who.display} hint=${t("As the others see it")} more=${{ autocomplete: "name", dir: "auto" }} />
-    <${Field} name="password" label=${t("Password")} hint=${t("Twelve characters or more; a short sentence is good")} more=${{ type: "password", autocomplete: "new-password", minlength: 12, autofocus: true }} /><//>`;
+    <${Field} name="password" label=${t("Password")} hint=${t("Twelve characters or more; a short sentence is good")}
+      more=${{ type: "password", autocomplete: "new-password", minlength: 12, autofocus: true }} /><//>`;
 }

@@ -25,7 +25,8 @@ export function Thread() {
   const from = Math.max(0, steps.length - shown);
   useEarlier(from, box, () => setShown(shown + CHUNK));
   useTarget(open, steps, () => setShown(steps.length));
-  if (!open || open.state === "loading") return html`<div class="scroller"><p class="waiting" role="status"><span class="spinner"></span><span class="visually-hidden">${t("Loading")}</span></p></div>`;
+  if (!open || open.state === "loading") return html`<div class="scroller"><p class="waiting" role="status">
+    <span class="spinner"></span><span class="visually-hidden">${t("Loading")}</span></p></div>`;
   if (open.state !== "ready") return html`<${Nothing} missing=${open.state === "missing"} problem=${open.problem} id=${open.id} />`;
   return html`<div class="scroller" ref=${box} role="region" aria-label=${t("Conversation")} tabindex="-1">
       <ol class="thread" role="list">

@@ -150,7 +150,8 @@ export function Menu(given) {
     item.run?.();
   };
   return html`<button type="button" ref=${button} class=${given.class ?? "icon-button"} aria-label=${given.children ? undefined : given.label}
-      title=${given.label} aria-haspopup="menu" aria-expanded=${items.length > 0} aria-controls=${items.length ? id.current : undefined} disabled=${given.disabled} onPointerDown=${press} onClick=${open}>
+      title=${given.label} aria-haspopup="menu" aria-expanded=${items.length > 0} aria-controls=${items.length ? id.current : undefined} disabled=${given.disabled}
+      onPointerDown=${press} onClick=${open}>
       ${given.children ?? icon(given.icon ?? "menu")}</button>
     ${items.length > 0 && html`<div id=${id.current} class="menu" role="menu" aria-label=${given.label} popover="auto" ref=${box} onToggle=${toggled} onKeyDown=${walk}>
       ${items.map((item) => entry(item, pick))}</div>`}`;
