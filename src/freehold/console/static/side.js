@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "./vendor/preact.mjs";
 import { call, session } from "./door.js";
 import { t } from "./i18n.js";
-import { change, keepConversation, recall, remember, state, useStore } from "./store.js";
+import { change, dropConversation, keepConversation, recall, remember, state, useStore } from "./store.js";
 import { askText, confirm, house, icon, IconButton, Menu, toast, useFocus } from "./ui.js";
 import { go, openPanel, search, showKeys, showSide } from "./app.js";
 
@@ -145,8 +145,42 @@ export function conversationItems(one, rename) {
     { label: t("Export"), icon: "download", run: () => import("./moves.js").then((m) => m.openExport(one)) },
     { label: one.archived ? t("Take out of the archive") : t("Archive"), icon: "archive", run: () => archive(one) },
     "line",
-    { label: t("Delete"), icon: "trash", danger: true, run: () => talk().then((m) => m.remove(one)) },
+    { label: t("Delete"), icon: "trash", danger: true, run: () => remove(one) },
   ];
+}
+
+/** Puts a conversation out of the list, and deletes it once it can no longer be undone: when a while has passed, or the page is left. @param {Conversation} gone */
+function remove(gone) {
+  const was = state.open?.id === gone.id;
+  dropConversation(gone.id);
+  if (was) go("/");
+  const ms = 8000;
+  let undone = false;
+  const leave = () => void finish(true);
+  const finish = async (keepalive = false) => {
+    if (undone) return;
+    undone = true;
+    clearTimeout(timer);
+    removeEventListener("pagehide", leave);
+    remember(`draft.${gone.id}`, null);
+    try {
+      await call("DELETE", `/api/conversations/${gone.id}`, undefined, { keepalive });
+    } catch (error) {
+      keepConversation(gone);
+      toast(error instanceof Error ? error.message : String(error));
+    }
+  };
+  const timer = setTimeout(finish, ms);
+  addEventListener("pagehide", leave);
+  const undo = () => {
+    if (undone) return;
+    undone = true;
+    clearTimeout(timer);
+    removeEventListener("pagehide", leave);
+    keepConversation(gone);
+    if (was) go(`/c/${gone.id}`);
+  };
+  toast(t("“{title}” is deleted", { title: gone.title || t("New chat") }), { label: t("Undo"), run: undo, ms });
 }
 
 /** @param {Conversation} one */

@@ -3,7 +3,7 @@
 import { call, DoorError, events } from "./door.js";
 import { t } from "./i18n.js";
 import { go } from "./app.js";
-import { branch, change, changeOpen, children, dropConversation, keepConversation, leafUnder, models, remember, running, state } from "./store.js";
+import { branch, change, changeOpen, children, keepConversation, leafUnder, models, running, state } from "./store.js";
 import { announce, toast } from "./ui.js";
 import { drop, grow } from "./live.js";
 
@@ -269,38 +269,4 @@ export async function patch(id, values) {
   if (before?.id === id) keepConversation({ ...before, ...values });
   const done = await tried(async () => keepConversation(await call("PATCH", `/api/conversations/${id}`, values)));
   if (!done && before?.id === id) keepConversation(before);
-}
-
-/** Puts a conversation out of the list, and deletes it once it can no longer be undone. @param {import("./types.js").Conversation} gone */
-export function remove(gone) {
-  const was = state.open?.id === gone.id;
-  dropConversation(gone.id);
-  if (was) go("/");
-  const ms = 8000;
-  let undone = false;
-  const leave = () => void finish(true);
-  const finish = async (keepalive = false) => {
-    if (undone) return;
-    undone = true;
-    clearTimeout(timer);
-    removeEventListener("pagehide", leave);
-    remember(`draft.${gone.id}`, null);
-    try {
-      await call("DELETE", `/api/conversations/${gone.id}`, undefined, { keepalive });
-    } catch (error) {
-      keepConversation(gone);
-      toast(error instanceof Error ? error.message : String(error));
-    }
-  };
-  const timer = setTimeout(finish, ms);
-  addEventListener("pagehide", leave);
-  const undo = () => {
-    if (undone) return;
-    undone = true;
-    clearTimeout(timer);
-    removeEventListener("pagehide", leave);
-    keepConversation(gone);
-    if (was) go(`/c/${gone.id}`);
-  };
-  toast(t("“{title}” is deleted", { title: gone.title || t("New chat") }), { label: t("Undo"), run: undo, ms });
 }
