@@ -13,11 +13,8 @@ from freehold.assist.events import Hub, Told
 from freehold.assist.runs import Runs, summary
 from freehold.assist.shapes import MS, Conversation, Message
 from freehold.assist.tools.offers import Who
-from freehold.assist.turns import Posted, Turn, Turns
+from freehold.assist.turns import Posted, Turn, Turns, holds
 from freehold.wire.api import SENT, Endpoint, Request
-
-NAMES = 64
-"""Models or tools that a conversation may name."""
 
 
 class Begun(msgspec.Struct, forbid_unknown_fields=True):
@@ -171,18 +168,21 @@ class Chat:
             title=begun.title,
             project=begun.project,
             assistant=begun.assistant,
-            models=(names or [])[:NAMES],
-            tools=(tools or [])[:NAMES],
+            models=names or [],
+            tools=tools or [],
         )
 
     async def _open(self, request: Request[Who]) -> Opened:
         id = request.params["id"]
         after = self._hub.cursor(id)  # before anything is read
         found = await self._conversations.find(request.who.id, id)
-        messages, _ = await self._conversations.messages(id)
+        messages, queue = await self._conversations.messages(id)
         live = {message.id: message for message in self._runs.live(id)}
-        queue = await self._turns.queue(found)
-        return Opened(found, [live.get(m.id, m) for m in messages], queue["queue"], queue["held"], after)
+        messages = [live.get(message.id, message) for message in messages]
+        # All of one answer is of one moment: turns may have gone out of the queue since the conversation was read.
+        found.running = any(message.state == "running" for message in messages)
+        held = bool(queue) and not found.running and holds(messages, found.leaf)
+        return Opened(found, messages, queue, held, after)
 
     async def _change(self, request: Request[Who]) -> Conversation:
         change: Change = request.body

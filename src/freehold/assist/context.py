@@ -18,7 +18,7 @@ from freehold.assist.shapes import FilePart, Message, Text, ToolPart
 from freehold.assist.sources import Background
 from freehold.assist.tools.offers import function_name
 from freehold.assist.weigh import Used, weigh
-from freehold.core.errors import ContextTooLong
+from freehold.core.errors import BadRequest, ContextTooLong
 from freehold.store import Store
 
 OWN_OUTPUT = 1024
@@ -67,10 +67,12 @@ async def assemble(
     `names` are functions by (server, tool), empty when the model uses no tools now. Raises ContextTooLong when the
     question itself cannot fit.
     """
+    if not branch:
+        raise BadRequest("This answer follows no question.", hint="ask in a new message")
     question = branch[-1]
-    bound = OWN_OUTPUT if model.own else None
+    bound = (model.max_output or OWN_OUTPUT) if model.own else None
     room = _room(model, bound)
-    system = _system(background)
+    system = _system(background, branch[:-1])
     unfinished = _said(answer, names, unfinished=True)
     least = estimate(system) + estimate(question.text) + sum(map(_cost, unfinished)) + 2 * FRAME
     if least / DOUBT > room:
@@ -78,7 +80,7 @@ async def assemble(
             f"This message has about {estimate(question.text):,} tokens; {model.id} takes {max(room, 0):,} at once.",
             hint="shorten it, put it into a file, or choose a model with a longer context",
         )
-    older = [message for message in branch[:-1] if message.role == "user" or _worth(message)]
+    older = [m for m in branch[:-1] if m.role == "user" or (m.role == "assistant" and _worth(m))]
     spoken = [(_plain(message) if message.role != "assistant" else _said(message, names)) for message in older]
     history = sum(_cost(each) for group in spoken for each in group)
     ids = [
@@ -107,8 +109,9 @@ def _room(model: Model, bound: int | None) -> int:
     return context - min(output, context // 4) - FRAME
 
 
-def _system(background: Background) -> str:
-    texts = list(background.instructions)
+def _system(background: Background, branch: Sequence[Message]) -> str:
+    """All instructions as one text, those of a branch that came from elsewhere too: many templates take one alone."""
+    texts = [*background.instructions, *(m.text for m in branch if m.role == "system" and m.text)]
     if background.memories:
         texts.append("\n".join((_MEMORIES, *(f"- {text}" for text in background.memories))))
     return "\n\n".join(texts)
@@ -116,8 +119,6 @@ def _system(background: Background) -> str:
 
 def _worth(message: Message) -> bool:
     """Whether an answer is sent again: one that failed says nothing, and neither does an empty one."""
-    if message.role == "system":
-        return bool(message.text)
     return message.state != "failed" and any(
         isinstance(part, ToolPart) or (isinstance(part, Text) and part.text.strip()) for part in message.parts
     )

@@ -21,6 +21,8 @@ from freehold.store import Store
 from freehold.store.base import Step
 
 TITLE_CHARS = 200
+NAMES, NAME_CHARS = 64, 256
+"""Models or tools that a conversation may name, and characters of a name."""
 PAGE = 100
 """The most conversations of one answer."""
 
@@ -100,7 +102,19 @@ class Conversations:
             (
                 "INSERT INTO conversation(id, member, title, project, assistant, models, tools, created_at, "
                 "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(id, member, sound(title)[:TITLE_CHARS], project, assistant, pack(models), pack(tools), now, now)],
+                [
+                    (
+                        id,
+                        member,
+                        sound(title)[:TITLE_CHARS],
+                        project,
+                        assistant,
+                        pack(models[:NAMES]),
+                        pack(tools[:NAMES]),
+                        now,
+                        now,
+                    )
+                ],
             )
         )
         return await self.find(member, id)
@@ -120,7 +134,7 @@ class Conversations:
             sets["leaf"] = await self._tip(id, change.leaf)
         for name, names in (("models", change.models), ("tools", change.tools)):
             if names is not UNSET:
-                sets[name] = pack(names)
+                sets[name] = pack([name[:NAME_CHARS] for name in names[:NAMES]])
         for name, flag in (("pinned", change.pinned), ("archived", change.archived)):
             if flag is not UNSET:
                 sets[name] = int(flag)
@@ -227,7 +241,14 @@ class _Node(msgspec.Struct):
 def indexed(message: Message, member: str) -> list[Step]:
     """Return the steps that put the words of a message where they are searched, instead of what stood there of it."""
     text = search.text_of(message.parts)
-    return [search.index(member, message.conversation, message.id, text)] if text else []
+    if not text:
+        return []
+    return [
+        search.index(member, message.conversation, message.id, text),
+        # Of a conversation that was deleted meanwhile nothing may come back.
+        ("DELETE FROM message_search WHERE message = ? AND NOT EXISTS (SELECT 1 FROM message WHERE id = ?)",
+         [(message.id, message.id)]),
+    ]  # fmt: skip
 
 
 def inserted(message: Message, at: int, wanted: Wanted | None = None) -> Step:

@@ -115,6 +115,10 @@ class Ear:
                     use.arguments += piece.function.arguments or ""
 
 
+SHORT = 3
+"""A text shorter than this that comes again may be its own continuation: `5` and `55`."""
+
+
 class Joint:
     """Joins the continuation of a text to it: what a model says again of the end is left out.
 
@@ -157,7 +161,7 @@ def overlap(before: str, after: str, least: int) -> int:
     space = len(after) - len(after.lstrip())
     for skip in dict.fromkeys((0, space)):
         for size in range(min(len(before), len(after) - skip), 0, -1):
-            if size < least and size < len(before):
+            if size < least and (size < len(before) or size < SHORT):
                 break
             if before.endswith(after[skip : skip + size]):
                 return skip + size

@@ -50,7 +50,9 @@ _IDLE = (
     "conversation = ? AND message NOT IN (?, ?, ?, ?)) AND NOT EXISTS (SELECT 1 FROM message WHERE id = ? AND state IN "
     "('waiting', 'running'))"
 )
-_ROOM = "(SELECT COUNT(*) FROM run WHERE conversation = ?) < ?"
+_ROOM = "(SELECT COUNT(*) FROM run WHERE conversation = ?) < ? AND EXISTS (SELECT 1 FROM conversation WHERE id = ?)"
+_LOST = "DELETE FROM message WHERE id = ? AND NOT EXISTS (SELECT 1 FROM conversation WHERE id = ?)"
+"""For a question to a conversation that is deleted at the same moment."""
 _ORPHAN = "DELETE FROM message WHERE id = ? AND NOT EXISTS (SELECT 1 FROM run WHERE message = ?)"
 _SHOW = (
     "UPDATE conversation SET leaf = ?, models = ?, title = CASE WHEN title = '' THEN ? ELSE title END, updated_at = ? "
@@ -60,6 +62,10 @@ _SENT = (
     "UPDATE message SET state = 'done', wanted = NULL, parent = ?, created_at = ?, updated_at = ? WHERE id = ? AND "
     "state = 'queued' AND EXISTS (SELECT 1 FROM run WHERE message = ?)"
 )
+
+
+_HOLDING = ("stopped", "failed", "waiting")
+"""States of the answer shown in which the queue does not go on by itself."""
 
 
 class Turn(msgspec.Struct, forbid_unknown_fields=True):
@@ -177,6 +183,7 @@ class Turns:
         changed = await self._kit.store.write(
             (_LOCK, [(at, id)]),
             *first,
+            (_LOST, [(question.id, id)]),
             (_RUN + _IDLE, [(name, id, who.id, self._runs.holder, at, *idle) for name in names]),
             *(inserted(answer, at + 1 + n) for n, answer in enumerate(answers)),
             (_ORPHAN, [(name, name) for name in names]),
@@ -221,7 +228,7 @@ class Turns:
         at = now_ns()
         made = _answers(question, names, at)
         ids = [answer.id for answer in made]
-        room = (conversation.id, AT_ONCE)
+        room = (conversation.id, AT_ONCE, conversation.id)
         changed = await self._kit.store.write(
             (_LOCK, [(at, conversation.id)]),
             (_RUN + _ROOM, [(name, conversation.id, who.id, self._runs.holder, at, *room) for name in ids]),
@@ -401,7 +408,7 @@ class Turns:
         if conversation.leaf is None:
             return False
         rows = await self._kit.store.fetch("SELECT state FROM message WHERE id = ?", conversation.leaf)
-        return bool(rows) and rows[0][0] in ("stopped", "failed", "waiting")
+        return bool(rows) and rows[0][0] in _HOLDING
 
     async def queue(self, conversation: Conversation) -> dict[str, Any]:
         """Return the queue, and whether it waits for the member to do something."""
@@ -424,6 +431,11 @@ class Turns:
         )
         for member, conversation in rows:
             await self.advance(member, conversation)
+
+
+def holds(messages: Sequence[Message], leaf: str | None) -> bool:
+    """Whether the answer that is shown holds the queue."""
+    return any(message.id == leaf and message.state in _HOLDING for message in messages)
 
 
 def _id(member: str, conversation: str, client: str) -> str:

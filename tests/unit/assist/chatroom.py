@@ -217,12 +217,16 @@ class Talk:
 
     async def until(self, conversation: str, check: Callable[[Any], Any], seconds: float = 20.0) -> Any:
         """Open the conversation until `check` of it is true; return what it returned."""
-        async with asyncio.timeout(seconds):
-            while True:
-                found = check(await self.open(conversation))
-                if found:
-                    return found
-                await asyncio.sleep(0.02)
+        opened: Any = None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    opened = await self.open(conversation)
+                    if found := check(opened):
+                        return found
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"not within {seconds} s; at last: {opened}") from None
 
     async def ended(self, conversation: str, id: str, seconds: float = 20.0) -> Any:
         """The answer once it is no longer made."""
