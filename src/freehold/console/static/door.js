@@ -67,6 +67,10 @@ export async function call(method, path, body, options = {}) {
     await expired.renew();
     response = await reach(path, { ...request(method, sent, type), signal, keepalive });
   }
+  if (response.status === 403 && !options.quiet && (await refusal(response.clone())).code === "csrf_failed") {
+    await refresh(); // somebody signed in anew in another tab: this one has the session's old word
+    response = await reach(path, { ...request(method, sent, type), signal, keepalive });
+  }
   if (!response.ok) throw await refusal(response);
   if (response.status === 204) return null;
   return /json/.test(response.headers.get("content-type") ?? "") ? response.json() : response.text();

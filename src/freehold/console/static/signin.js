@@ -47,12 +47,39 @@ function Field({ name, label, hint, value, more }) {
     ${hint && html`<span class="hint" id=${`in-${name}-hint`}>${hint}</span>`}</div>`;
 }
 
+/** An address of this server, or null for one that leads elsewhere. @param {string | null} address */
+export function inside(address) {
+  if (!address?.startsWith("/")) return null;
+  const url = new URL(address, location.origin);
+  return url.origin === location.origin ? url.pathname + url.search + url.hash : null;
+}
+
+/** What is said of a sign-in at a provider that failed. @param {string | null} code */
+function refused(code) {
+  if (!code) return "";
+  /** @type {Record<string, string>} */
+  const known = {
+    oidc_expired: t("That sign-in took too long, or was begun elsewhere. Begin it again."),
+    oidc_denied: t("The sign-in was declined."),
+    oidc_unreachable: t("The provider of sign-ins does not answer. Try again later, or ask whoever runs this server."),
+    oidc_not_allowed: t("This account may not come in here. Ask whoever runs this server to let it."),
+    oidc_taken: t("That account belongs to somebody else here."),
+    member_disabled: t("This account is disabled. Ask an owner to enable it."),
+    signin_throttled: t("Too many sign-ins were begun. Wait a minute, then try again."),
+  };
+  return known[code] ?? t("The sign-in failed. Begin it again; if it fails once more, ask whoever runs this server.");
+}
+
 /** @param {{again: boolean, known: string, done: () => void}} given */
 function Enter({ again, known, done }) {
-  const next = location.pathname + location.search;
-  const failed = new URLSearchParams(location.search).get("signin_error");
+  const query = new URLSearchParams(location.search);
+  const wanted = inside(query.get("next"));
+  const next = wanted ?? location.pathname;
+  const failed = refused(query.get("signin"));
   const send = async (/** @type {Record<string, string>} */ data) => {
     await refresh("POST", "/api/session", data);
+    if (wanted && !again) return location.replace(wanted);
+    if (query.has("signin")) history.replaceState(null, "", location.pathname);
     done();
   };
   const others = session.oidc.map(({ id, name }) => html`<a class="button" key=${id} href=${`/api/signin/${encodeURIComponent(id)}?next=${encodeURIComponent(next)}`}>

@@ -7,6 +7,7 @@ import { admin } from "/panels/prompts.js";
 
 const EMPTY = { name: "", description: "", instructions: "", files: [], tools: [], models: [], starters: [], shared: false };
 
+/** @param {import("./panels.js").Panel} given */
 export default function Assistants({ context, close }) {
   const list = useItems("/api/assistants");
   const [edited, setEdited] = useState(/** @type {any} */ (null));
@@ -37,6 +38,7 @@ export default function Assistants({ context, close }) {
     </ul>`;
 }
 
+/** @param {any} given */
 function Editor({ assistant, list, context, done }) {
   const [draft, setDraft] = useState({ ...EMPTY, ...assistant });
   const [starters, setStarters] = useState(assistant.starters.join("\n"));
@@ -72,7 +74,7 @@ function Editor({ assistant, list, context, done }) {
   </form>`;
 }
 
-/** Several of a set; what was chosen and is no longer there stays visible, so that it can be taken out. */
+/** Several of a set; what was chosen and is no longer there stays visible, so that it can be taken out. @param {any} given */
 function Choices({ legend, none, names, chosen, onChange }) {
   const all = [...new Set([...names, ...chosen])];
   const flip = (/** @type {string} */ name) =>

@@ -18,6 +18,7 @@ export function filled(text, values) {
   });
 }
 
+/** @param {import("./panels.js").Panel} given */
 export default function Fill({ context, close }) {
   const { prompt, onText } = context;
   const [values, setValues] = useState(

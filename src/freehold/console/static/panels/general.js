@@ -7,6 +7,7 @@ import { Field, Problem } from "/panels/pieces.js";
 
 const LOCALES = { "": "", en: "English", de: "Deutsch", fr: "Français", ar: "العربية" };
 
+/** @param {import("./panels.js").Panel} given */
 export default function General({ context }) {
   const member = context.session.member ?? {};
   const [settings, setSettings] = useState({ ...member.settings });

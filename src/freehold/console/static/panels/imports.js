@@ -8,6 +8,7 @@ import { Problem, Sure, useItems, Waiting } from "/panels/pieces.js";
 
 const PART = 4 * 1024 * 1024;
 
+/** @param {import("./panels.js").Panel} given */
 export default function Imports({ context }) {
   const list = useItems("/api/imports");
   const [sent, setSent] = useState(/** @type {{name: string, done: number, all: number} | null} */ (null));
@@ -60,7 +61,9 @@ export default function Imports({ context }) {
       toggle=${() => setShown(shown === each.id ? "" : each.id)} />`)}</ul>`;
 }
 
+/** @param {any} given */
 function Import({ item, list, open, toggle }) {
+  /** @type {Record<string, string>} */
   const states = {
     receiving: t("not whole yet"),
     running: t("being read"),
@@ -70,7 +73,7 @@ function Import({ item, list, open, toggle }) {
   };
   return html`<li class="stacked">
     <div class="row">
-      <span><strong dir="auto">${item.name}</strong> <span class=${`badge ${item.state}`}>${states[/** @type {keyof states} */ (item.state)] ?? item.state}</span>
+      <span><strong dir="auto">${item.name}</strong> <span class=${`badge ${item.state}`}>${states[item.state] ?? item.state}</span>
         <small>${[item.source, date(item.created_at)].filter(Boolean).join(" · ")}</small></span>
       <span class="toolbar">
         ${item.report && html`<button type="button" class="button quiet" aria-expanded=${open ? "true" : "false"} onClick=${toggle}>${t("Report")}</button>`}
@@ -83,7 +86,9 @@ function Import({ item, list, open, toggle }) {
   </li>`;
 }
 
+/** @param {any} given */
 function Report({ report }) {
+  /** @type {Record<string, string>} */
   const outcomes = {
     imported: t("new"),
     updated: t("gained messages"),
@@ -97,7 +102,7 @@ function Report({ report }) {
     <div class="scroll" tabindex="0" role="region" aria-label=${t("Report")}><table class="table">
       <thead><tr><th scope="col">${t("Conversation")}</th><th scope="col">${t("What came of it")}</th><th scope="col">${t("Messages")}</th><th scope="col">${t("Branches")}</th><th scope="col">${t("Kept")}</th><th scope="col">${t("Not kept")}</th></tr></thead>
       <tbody>${report.items.map((/** @type {any} */ each, /** @type {number} */ at) => html`<tr key=${at}>
-        <td dir="auto">${each.title}</td><td>${outcomes[/** @type {keyof outcomes} */ (each.outcome)] ?? each.outcome}</td><td>${number(each.messages)}</td><td>${number(each.branches)}</td>
+        <td dir="auto">${each.title}</td><td>${outcomes[each.outcome] ?? each.outcome}</td><td>${number(each.messages)}</td><td>${number(each.branches)}</td>
         <td>${(each.kept ?? []).join(", ")}</td><td>${(each.lost ?? []).join(", ")}</td></tr>`)}</tbody>
     </table></div>
     ${report.items_total > report.items.length && html`<small>${t("The first {n} of {all} are shown.", { n: number(report.items.length), all: number(report.items_total) })}</small>`}`;

@@ -30,6 +30,7 @@ export default function Memories() {
     <ul class="lines">${approved.map((each) => html`<${Approved} key=${each.id} memory=${each} list=${list} />`)}</ul>`;
 }
 
+/** @param {any} given */
 function Proposed({ memory, list }) {
   return html`<li><span dir="auto">${memory.text}</span>
     <span class="toolbar">
@@ -38,6 +39,7 @@ function Proposed({ memory, list }) {
     </span></li>`;
 }
 
+/** @param {any} given */
 function Approved({ memory, list }) {
   const [text, setText] = useState(/** @type {string | null} */ (null));
   if (text === null) {

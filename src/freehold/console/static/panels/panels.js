@@ -8,6 +8,7 @@ import { t } from "/i18n.js";
  * What a panel is handed. `session` is the answer of GET /api/session; `changed(what)` tells the page that something it
  * shows is other than it was; `go(path)` leads to another address of the page.
  * @typedef {{session: any, changed?: (what: string) => void, go?: (path: string) => void, [more: string]: any}} Context
+ * @typedef {{context: Context, close: () => void}} Panel
  */
 
 /** @type {[string, string, () => Promise<any>][]} */
@@ -64,6 +65,7 @@ export async function openPanel(name, context) {
   document.body.append(dialog);
   const done = new Promise((resolve) => dialog.addEventListener("close", () => resolve(undefined), { once: true }));
   // Only a press that both began and ended on the backdrop closes it: a selection of text may end outside.
+  /** @type {EventTarget | null} */
   let down = null;
   dialog.addEventListener("pointerdown", (event) => (down = event.target));
   dialog.addEventListener("click", (event) => event.target === dialog && down === dialog && dialog.close());
@@ -89,17 +91,18 @@ function style() {
   document.head.append(link);
 }
 
+/** @param {any} given */
 function Leaves({ first, context, close }) {
   const [name, setName] = useState(first);
-  const list = useRef(null);
-  const onKeyDown = (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    const step = /** @type {Record<string, number>} */ ({ ArrowDown: 1, ArrowUp: -1 })[event.key];
     if (!step) return;
     event.preventDefault();
     const at = LEAVES.findIndex(([each]) => each === name);
     const next = LEAVES[(at + step + LEAVES.length) % LEAVES.length][0];
     setName(next);
-    list.current?.querySelector(`[data-leaf=${next}]`)?.focus();
+    /** @type {HTMLElement | null | undefined} */ (list.current?.querySelector(`[data-leaf=${next}]`))?.focus();
   };
   return html`
     <header class="panel-head">
@@ -119,6 +122,7 @@ function Leaves({ first, context, close }) {
     </div>`;
 }
 
+/** @param {any} given */
 function Small({ name, context, close }) {
   return html`
     <header class="panel-head">
@@ -128,14 +132,19 @@ function Small({ name, context, close }) {
     <div class="panel-leaf"><${Lazy} load=${SMALL[name][1]} context=${context} close=${close} /></div>`;
 }
 
-/** A module's default component, once it is here. */
+/** A module's default component, once it is here. @param {any} given */
 function Lazy({ load, context, close }) {
   const [module, setModule] = useState(/** @type {any} */ (null));
   const [error, setError] = useState("");
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  // What comes later than the dialog gets no focus of itself.
+  useEffect(() => {
+    if (module && box.current) /** @type {HTMLElement | null} */ (box.current.querySelector("[autofocus]"))?.focus();
+  }, [module]);
   useEffect(() => {
     load().then(setModule, () => setError(t("This part of the page could not be loaded. Check the connection, then open it again.")));
   }, []);
   if (error) return html`<p class="error" role="alert">${error}</p>`;
   if (!module) return html`<span class="spinner" role="status" aria-label=${t("Loading")}></span>`;
-  return html`<${module.default} context=${context} close=${close} />`;
+  return html`<div ref=${box}><${module.default} context=${context} close=${close} /></div>`;
 }

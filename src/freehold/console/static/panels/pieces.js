@@ -51,6 +51,7 @@ export function useItems(path, pick = (answer) => answer.items ?? answer) {
   };
 }
 
+/** @param {any} given */
 export function Problem({ error }) {
   return error ? html`<p class="error" role="alert">${error}</p>` : null;
 }
@@ -59,7 +60,7 @@ export function Waiting() {
   return html`<span class="spinner" role="status" aria-label=${t("Loading")}></span>`;
 }
 
-/** A label above what is to be filled in, a hint below it. */
+/** A label above what is to be filled in, a hint below it. @param {any} given */
 export function Field({ label, hint, children, id }) {
   return html`<div class="field">
     <label for=${id}>${label}</label>
@@ -68,7 +69,7 @@ export function Field({ label, hint, children, id }) {
   </div>`;
 }
 
-/** A button that asks once more, in place, before it does what cannot be undone. */
+/** A button that asks once more, in place, before it does what cannot be undone. @param {any} given */
 export function Sure({ label, question, act, disabled = false }) {
   const [asked, setAsked] = useState(false);
   if (!asked) {

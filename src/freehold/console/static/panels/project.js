@@ -6,6 +6,7 @@ import { call } from "/door.js";
 import { t } from "/i18n.js";
 import { Field, Files, Problem, Sure } from "/panels/pieces.js";
 
+/** @param {import("./panels.js").Panel} given */
 export default function Project({ context, close }) {
   const given = context.project;
   const [draft, setDraft] = useState({

@@ -4,6 +4,7 @@ import { html, useState } from "/vendor/preact.mjs";
 import { t } from "/i18n.js";
 import { Field, Problem, Sure, useItems, Waiting } from "/panels/pieces.js";
 
+/** @param {import("./panels.js").Panel} given */
 export default function Prompts({ context }) {
   const list = useItems("/api/prompts");
   const [edited, setEdited] = useState(/** @type {any} */ (null));
@@ -33,6 +34,7 @@ export function admin(/** @type {any} */ context) {
   return ["owner", "admin"].includes(context.session.member?.role);
 }
 
+/** @param {any} given */
 function Editor({ prompt, list, done }) {
   const [draft, setDraft] = useState({ name: prompt.name, text: prompt.text, shared: prompt.shared });
   const set = (/** @type {string} */ name) => (/** @type {any} */ e) =>

@@ -5,6 +5,7 @@ import { call } from "/door.js";
 import { date, t } from "/i18n.js";
 import { Field, Problem, Sure, useItems, Waiting } from "/panels/pieces.js";
 
+/** @param {import("./panels.js").Panel} given */
 export default function Sessions({ context }) {
   const list = useItems("/api/me/sessions");
   return html`
@@ -19,9 +20,11 @@ export default function Sessions({ context }) {
     </li>`)}</ul>
     <h3>${t("Tokens for programs")}</h3>
     <${Token} list=${list} />
+    ${context.session.oidc?.length > 0 && html`<h3>${t("Sign-in elsewhere")}</h3><${Elsewhere} session=${context.session} />`}
     ${context.session.member?.has_password !== false && html`<h3>${t("Password")}</h3><${Password} name=${context.session.member.name} />`}`;
 }
 
+/** @param {any} given */
 function Token({ list }) {
   const [name, setName] = useState("");
   const [made, setMade] = useState("");
@@ -43,6 +46,35 @@ function Token({ list }) {
     ${made && html`<p role="status">${t("Keep it now; it is not shown again:")} <code class="secret">${made}</code></p>`}`;
 }
 
+/** Ties the account to an identity at a provider, so that one may come in by it; or unties it. @param {any} given */
+function Elsewhere({ session }) {
+  const [linked, setLinked] = useState(session.member.linked);
+  const [error, setError] = useState("");
+  const act = async (/** @type {() => Promise<void>} */ work) => {
+    try {
+      await work();
+      setError("");
+    } catch (problem) {
+      setError(/** @type {Error} */ (problem).message);
+    }
+  };
+  const untie = () => act(async () => {
+    await call("DELETE", "/api/me/identity");
+    setLinked(false);
+  });
+  const tie = (/** @type {string} */ provider) => act(async () => {
+    const { url } = await call("POST", "/api/me/identity", { provider, next: location.pathname });
+    location.assign(url);
+  });
+  return html`<div class="toolbar">
+      ${linked
+        ? html`<span>${t("Your account is tied to an identity elsewhere.")}</span> <${Sure} label=${t("Untie")} question=${t("Untie it?")} act=${untie} />`
+        : session.oidc.map((/** @type {any} */ each) => html`<button type="button" class="button" key=${each.id} onClick=${() => tie(each.id)}>${t("Sign in by {name} as well", { name: each.name })}</button>`)}
+    </div>
+    <${Problem} error=${error} />`;
+}
+
+/** @param {any} given */
 function Password({ name }) {
   const [old, setOld] = useState("");
   const [fresh, setFresh] = useState("");

@@ -5,6 +5,7 @@ import { call } from "/door.js";
 import { date, t } from "/i18n.js";
 import { Problem, Sure, useItems } from "/panels/pieces.js";
 
+/** @param {import("./panels.js").Panel} given */
 export default function Share({ context }) {
   const list = useItems("/api/shares");
   const make = () => list.change(() => call("POST", `/api/conversations/${context.conversation.id}/shares`));
@@ -16,11 +17,12 @@ export default function Share({ context }) {
     <${Links} links=${mine} list=${list} />`;
 }
 
-/** Links that live, each with a way to copy and to end it. */
+/** Links that live, each with a way to copy and to end it. @param {any} given */
 export function Links({ links, list }) {
   return html`<ul class="lines">${links.map((/** @type {any} */ each) => html`<${Link} key=${each.id} link=${each} list=${list} />`)}</ul>`;
 }
 
+/** @param {any} given */
 function Link({ link, list }) {
   const [copied, setCopied] = useState(false);
   const url = new URL(link.url, location.href).href;

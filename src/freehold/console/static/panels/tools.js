@@ -5,6 +5,7 @@ import { call } from "/door.js";
 import { t } from "/i18n.js";
 import { Problem, useItems, Waiting } from "/panels/pieces.js";
 
+/** @param {import("./panels.js").Panel} given */
 export default function Tools({ context }) {
   const list = useItems("/api/tools");
   return html`
@@ -15,15 +16,18 @@ export default function Tools({ context }) {
     ${list.items?.map((server) => html`<${Server} key=${server.name} server=${server} list=${list} context=${context} />`)}`;
 }
 
+/** @param {any} given */
 function Server({ server, list }) {
+  /** @type {Record<string, string>} */
   const states = { ready: t("ready"), connecting: t("connecting"), failed: t("not reachable") };
   return html`<section class="card">
-    <h3><bdi>${server.title || server.name}</bdi> <span class=${`badge ${server.state}`}>${states[/** @type {keyof states} */ (server.state)] ?? server.state}</span></h3>
+    <h3><bdi>${server.title || server.name}</bdi> <span class=${`badge ${server.state}`}>${states[server.state] ?? server.state}</span></h3>
     ${server.error && html`<p class="error">${server.error}</p>`}
     <ul class="lines">${server.tools.map((/** @type {any} */ tool) => html`<${Tool} key=${tool.name} server=${server.name} tool=${tool} list=${list} />`)}</ul>
   </section>`;
 }
 
+/** @param {any} given */
 function Tool({ server, tool, list }) {
   const [open, setOpen] = useState(false);
   const id = `tool-${server}-${tool.name}`;
