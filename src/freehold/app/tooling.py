@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from freehold.assist.tools.offers import ServerSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_OURS = "memory"
 _HTTP = ("url", "headers", "ca", "verify", "proxy")
 _STDIO = ("command", "env", "cwd")
 
@@ -34,6 +35,8 @@ def checked(written: dict[str, ToolServer], reader: Reader) -> dict[str, ToolSer
 
 
 def _check(where: str, name: str, server: ToolServer, reader: Reader) -> None:
+    if name == _OURS:
+        reader.note(where, "is the name of our own server of tools", "choose another name")
     if not _NAME.fullmatch(name):
         reader.note(where, "cannot be the name of a server", "1 to 32 letters, digits, hyphens and underscores")
     plain = ToolServer(kind=server.kind)

@@ -66,6 +66,7 @@ def test_a_path_of_ones_own_goes_before_ours(tmp_path: Path) -> None:
         ('[tools.a]\nkind = "stdio"\ncommand = ["x"]\ncwd = "nowhere"', "tools.a.cwd", "is no folder"),
         ('[tools.a]\nkind = "stdio"\ncommand = ["x"]\nenv = { "A=B" = "c" }', "tools.a", "cannot be handed"),
         ('[tools.a]\nkind = "pigeon"', "tools.a.kind", "is none of"),
+        ('[tools.memory]\nkind = "stdio"\ncommand = ["x"]', "tools.memory", "our own"),
         ('[tools."a b"]\nkind = "stdio"\ncommand = ["x"]', 'tools."a b"', "cannot be the name"),
         ('[tools.a]\nkind = "stdio"\ncommand = ["x"]\nallow = "maybe"', "tools.a.allow", "is none of"),
         ('[tools.a]\nkind = "stdio"\ncommand = ["x"]\ntools = { t = "maybe" }', "tools.a.tools.t", "is none of"),

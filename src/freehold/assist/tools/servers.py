@@ -37,8 +37,6 @@ log = logging.getLogger("freehold.tools")
 
 OFFER_SECONDS = 25.0
 """How long `offered` waits for a server to connect and list; nobody is held up longer."""
-SHOW_SECONDS = 2.0
-"""How long `GET /api/tools` waits for servers that are being connected."""
 ARGUMENT_BYTES = 1_000_000
 
 
@@ -175,10 +173,10 @@ class Tools:
             team = rows[0][0] if rows else None
         return {name: each for name, each in self._connections.items() if each.settings.open_to(member, team)}
 
-    async def _listed(self, connection: Connection, seconds: float = OFFER_SECONDS) -> None:
+    async def _listed(self, connection: Connection) -> None:
         """Have the tools listed, as far as that is possible; what was known before stays."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(OFFER_SECONDS):
                 await connection.listed()
         except (FreeholdError, TimeoutError) as e:
             log.debug("tools not listed", extra={"server": connection.settings.name, "why": str(e) or "too slow"})
@@ -208,9 +206,6 @@ class Tools:
         await self._ledger.note_admin(entry)
 
     async def _get(self, request: Request[Who]) -> list[ToolServer]:
-        mine = (await self._open_to(request.who)).values()
-        waiting = [self._listed(each, SHOW_SECONDS) for each in mine if each.state == "connecting"]
-        await asyncio.gather(*waiting)
         return await self.servers(request.who)
 
     async def _put(self, request: Request[Who]) -> list[ToolServer]:
