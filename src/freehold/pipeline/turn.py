@@ -13,8 +13,8 @@ from freehold.wire.client import Source
 
 class About(msgspec.Struct):
     """What is said beside an answer. `cost` is in nano-units of `currency`, None while it is not known or not priced;
-    `overhead` is the house's own time in seconds. `outcome` is the ledger's entry of the attempt, once it is known: also
-    of one that failed or was left, for whoever got this from `Receiver.begin`."""
+    `overhead` is the house's own time in seconds. `outcome` is the ledger's entry of the attempt, once it is known:
+    also of one that failed or was left, for whoever got this from `Receiver.begin`."""
 
     call: str
     deployment: str
