@@ -154,6 +154,10 @@ class Person:
 
         return until(look, seconds, what=f"the answer to end: {message}")
 
+    def gone(self, id: str) -> None:
+        """Return once the conversation is deleted."""
+        until(lambda: self.client.get(f"/api/conversations/{id}").status_code == 404, what="it to be gone")
+
     def talked(self, *texts: str, **more: Any) -> str:
         """A conversation in which this was asked, and answered."""
         id = self.begin(**more)
@@ -217,7 +221,8 @@ class Chat:
         """Choose an item of a menu."""
         exact = isinstance(button, str)
         (within or self.page).get_by_role("button", name=button, exact=exact).first.click()
-        self.page.get_by_role("menu").get_by_role(re.compile("^menuitem"), name=item).first.click()  # type: ignore[arg-type]
+        entry = self.page.get_by_role("menu").locator("[role^=menuitem]")
+        entry.filter(has=self.page.get_by_text(item, exact=True)).click()
 
     def panel(self, item: str) -> Locator:
         """Open one of one's own dialogs from the menu below the list; return its leaf."""
