@@ -134,10 +134,13 @@ export function Composer() {
   };
 
   const empty = !own.text.trim() && !own.files.length;
+  const sightless = (/** @type {string} */ name) => modelOf(name)?.capabilities?.includes("vision") === false;
+  const blind = own.files.some((one) => one.media.startsWith("image/")) ? chosen.filter(sightless) : [];
   const stop = () => import("./talk.js").then((talk) => talk.stopAll());
   return html`<form class="composer" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), send())}>
     ${own.problem && html`<p class="error" role="alert">${own.problem}</p>`}
     ${!online && html`<p class="notice" role="status">${t("Offline. What you write is kept here.")}</p>`}
+    ${blind.length > 0 && html`<p class="notice" role="status">${t("{names} cannot see images. Choose another model, or take the images out.", { names: blind.join(", ") })}</p>`}
     ${own.prompts.length > 0 && html`<${Suggestions} own=${own} use=${use} />`}
     <div class=${temporary ? "writing temporary" : "writing"}>
       ${own.files.length > 0 && html`<ul class="files" aria-label=${t("Attached files")}>${own.files.map((one) => html`<${Attachment} key=${one.key} one=${one}
