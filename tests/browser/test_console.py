@@ -308,7 +308,7 @@ def test_a_team_and_its_budget(world: House, watch: Watch) -> None:
     dialog.get_by_label("Amount").fill("50")
     dialog.get_by_role("button", name="Set the limits").click()
     expect(team.get_by_role("meter")).to_have_attribute("aria-valuetext", "$0.00 of $50.00")
-    act(page, team, "Stop")
+    act(page, team, "Stop the team")
     page.get_by_role("dialog", name="Stop Support?").get_by_role("button", name="Stop the team").click()
     expect(team).to_contain_text("Stopped")
     act(page, team, "Let in again")
@@ -354,7 +354,7 @@ def test_members_are_invited_and_auditors_change_nothing(world: House, watch: Wa
     dialog.get_by_label("Role").select_option("member")
     dialog.get_by_role("button", name="Keep the changes").click()
     expect(row.get_by_role("cell", name="Member", exact=True)).to_be_visible()
-    act(page, row, "Stop")
+    act(page, row, "Stop the member")
     page.get_by_role("dialog").get_by_role("button", name="Stop the member").click()
     expect(row).to_contain_text("Stopped")
 

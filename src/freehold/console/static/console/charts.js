@@ -282,7 +282,7 @@ export function Shares({ label, what, parts, format }) {
     <caption class="visually-hidden">${label}</caption>
     <thead class="visually-hidden" role="rowgroup"><tr role="row"><th scope="col" role="columnheader">${label}</th>
       <th scope="col" role="columnheader">${what}</th><th scope="col"
-        role="columnheader">${t("Share")}</th></tr></thead>
+        role="columnheader">${t("Share of all")}</th></tr></thead>
     <tbody role="rowgroup">${parts.map((part, n) => html`<tr key=${part.name} role="row">
       <th scope="row" role="rowheader">${part.href ? html`<a href=${part.href}>${part.name}</a>` : part.name}
         ${part.note && html` <small>${part.note}</small>`}</th>

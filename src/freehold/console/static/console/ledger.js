@@ -234,7 +234,7 @@ function By({ query }) {
   const [first = "maker", second = ""] = (query.get("by") ?? "maker").split(",");
   const set = (/** @type {string[]} */ ...names) =>
     go(withQuery({ by: [...new Set(names.filter(Boolean))].join(",") }));
-  return html`<div class="toolbar by"><${Choice} label=${t("By")} value=${first} options=${groups()}
+  return html`<div class="toolbar by"><${Choice} label=${t("Grouped by")} value=${first} options=${groups()}
     onChange=${(/** @type {string} */ name) => set(name, second)} />
     <${Choice} label=${t("then by")} value=${second} all=${t("nothing more")}
       options=${groups().filter(([name]) => name !== first)}

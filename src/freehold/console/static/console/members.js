@@ -110,7 +110,7 @@ function actions(row, act, reload) {
     row.id !== me.member?.id && (row.disabled_at
       ? { label: t("Let in again"), run: () => act(call("PATCH", one(row.id), { disabled: false }),
         t("{name} may sign in again", { name })).catch(refused) }
-      : { label: t("Stop"), danger: true, run: disable }),
+      : { label: t("Stop the member"), danger: true, run: disable }),
   ];
 }
 

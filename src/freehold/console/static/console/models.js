@@ -71,7 +71,7 @@ function Machine({ data }) {
   const { machine, budget, used } = data;
   return html`<div class="card machine"><${Facts} rows=${[
       [t("Processor"), plural(machine.cores, "{n} core", "{n} cores")],
-        [t("Memory"), t("{all}, {free} free", { all: size(machine.memory), free: size(machine.available) })]]} />
+        [t("Main memory"), t("{all}, {free} free", { all: size(machine.memory), free: size(machine.available) })]]} />
     <${Limit} label=${t("Memory granted to models")} used=${used} amount=${budget}
       text=${t("{used} of {all}", { used: size(used), all: size(budget) })} />
     ${data.offline && html`<p class="notice">${t("This server is set to stay offline: models come from files only.")}
@@ -211,7 +211,7 @@ function Details({ row, close }) {
           [t("Context"), row.context && plural(row.context, "{n} token", "{n} tokens")],
       [t("Does it fit?"), row.why], [t("Threads"), row.fit && exact(row.fit.threads)],
         [t("Calls at a time"), row.fit && exact(row.fit.slots)],
-      [t("Used by"), row.deployments.join(", ")], [t("From"), row.sources.join(", ")],
+      [t("Used by"), row.deployments.join(", ")], [t("Pulled from"), row.sources.join(", ")],
         [t("Started again"), row.engine?.restarts ? exact(row.engine.restarts) : ""],
     ]} />
     ${row.facts && html`<p class="faint">${row.facts}</p>`}

@@ -203,7 +203,7 @@ function parts(groups, measure, currency, axis, tone) {
     .sort((a, b) => b.value - a.value);
   if (all.length <= MOST) return all;
   const rest = all.slice(MOST - 1);
-  return [...all.slice(0, MOST - 1), { name: t("{n} others", { n: exact(rest.length) }),
+  return [...all.slice(0, MOST - 1), { name: plural(rest.length, "{n} other", "{n} others"),
     value: rest.reduce((sum, one) => sum + one.value, 0), tone: /** @type {const} */ ("rest") }];
 }
 
@@ -218,7 +218,7 @@ function Callers({ by }) {
       cell: (row) => (row.id ? html`<a href="/console/ledger?${filter}=${encodeURIComponent(row.id)}">
         ${row.name || row.id}</a>` : t("none")) },
     { name: "calls", label: t("Calls"), numeric: true, sort: (row) => row.calls, cell: (row) => exact(row.calls) },
-    { name: "share", label: t("Share"), numeric: true, sort: (row) => row.share_calls,
+    { name: "share", label: t("Share of calls"), numeric: true, sort: (row) => row.share_calls,
       cell: (row) => share(row.share_calls) },
     { name: "cost", label: t("Spend"), numeric: true, sort: (row) => Number(row.cost[0]?.amount ?? 0),
       cell: (row) => purse(row.cost) },

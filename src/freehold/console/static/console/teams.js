@@ -59,7 +59,7 @@ function Team({ team, edit, reload }) {
           me.changes && { label: t("Change limits"), run: () => edit(team) },
           { label: t("Its calls"), href: `/console/ledger?team=${encodeURIComponent(team.id)}` },
           me.changes && "line",
-          me.changes && (team.disabled_at ? { label: t("Let in again"), run: enable } : { label: t("Stop"),
+          me.changes && (team.disabled_at ? { label: t("Let in again"), run: enable } : { label: t("Stop the team"),
             danger: true, run: disable })]} /></div></div>
     <${LimitBars} limits=${team.limits} none=${t("No limit of its own: its keys have theirs.")} />
     ${soonest != null && html`<p class="faint small">${t("begins anew in {time}", { time: span(soonest * 1000) })}</p>`}

@@ -82,7 +82,7 @@ export function Sure({ label, question, act, disabled = false }) {
   return html`<span class="sure" role="group" aria-label=${question}>
     <span>${question}</span>
     <button type="button" class="button danger" ref=${(/** @type {HTMLElement | null} */ el) => el?.focus()} onClick=${yes}>${label}</button>
-    <button type="button" class="button quiet" onClick=${() => setAsked(false)}>${t("Keep")}</button>
+    <button type="button" class="button quiet" onClick=${() => setAsked(false)}>${t("Cancel")}</button>
   </span>`;
 }
 
