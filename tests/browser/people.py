@@ -6,6 +6,7 @@ as long as this folder's tests, so a test counts nothing but its own people's th
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ class Hall:
         answer = client.post("/api/session", json={"name": name, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         client.headers["x-freehold-csrf"] = answer.json()["csrf"]
-        client.headers["x-name"] = name
+        client.headers.update({"x-name": name, "x-id": answer.json()["member"]["id"]})
         return client
 
     def close(self) -> None:
@@ -107,7 +108,7 @@ class Person:
     def __init__(self, hall: Hall, context_of: Opener, role: str = "member") -> None:
         self.hall, self._context_of = hall, context_of
         self.client = hall.member(role)
-        self.name = str(self.client.headers["x-name"])
+        self.name, self.id = str(self.client.headers["x-name"]), str(self.client.headers["x-id"])
         self._context: BrowserContext | None = None
         self.settings(models=["gpt"])
 
@@ -120,8 +121,10 @@ class Person:
         assert answer.status_code == status or (not status and answer.is_success), (answer.status_code, answer.text)
         return answer.json() if answer.content and "json" in answer.headers["content-type"] else None
 
-    def context(self, **options: Any) -> BrowserContext:
-        """A browser's profile in which this member is signed in."""
+    def context(self, *, signed_in: bool = True, **options: Any) -> BrowserContext:
+        """A browser's profile in which this member is signed in, or nobody."""
+        if not signed_in:
+            return self._context_of(self.hall.url, **options)
         cookies = [
             {"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "httpOnly": True, "sameSite": "Lax",
              "expires": -1, "secure": False}
@@ -181,7 +184,7 @@ class Chat:
     def to(self, path: str) -> Chat:
         """Go to an address and wait until the page is there."""
         self.page.goto(path)
-        expect(self.page.locator("#message, main h1").first).to_be_visible()
+        expect(self.page.locator("#message, main h1, .door h1").first).to_be_visible()
         return self
 
     @property
@@ -228,6 +231,27 @@ class Chat:
         """Open one of one's own dialogs from the menu below the list; return its leaf."""
         self.menu(re.compile("^Ann"), item, self.page.locator(".side-self"))
         return self.page.locator(".panel .panel-leaf")
+
+    def search(self, words: str) -> Locator:
+        """Look for words in all conversations; return the dialog."""
+        self.page.keyboard.press("Control+k")
+        dialog = self.page.get_by_role("dialog", name="Search your conversations")
+        dialog.get_by_role("searchbox").fill(words)
+        return dialog
+
+    def drop(self, name: str, data: str | bytes, media: str = "text/plain", onto: str = "main") -> None:
+        """Drop a file onto the page."""
+        raw = base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+        script = """([data, name, type, onto]) => {
+            const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], name, { type }));
+            for (const kind of ["dragenter", "dragover", "drop"]) {
+                const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+                document.querySelector(onto).dispatchEvent(event);
+            }
+        }"""
+        self.page.evaluate(script, [raw, name, media, onto])
 
     def conversation(self) -> str:
         """The id of the conversation that is open."""

@@ -17,6 +17,7 @@ const ROWS = 1_200; // characters of an open list or table, above which its fini
 const HUGE = 24_000; // characters of an open block, above which its new words are shown as they are until it ends
 const REST = 8; // how many times as long as drawing it took an open block is left alone
 const LONGEST_REST = 400; // milliseconds
+const STRUGGLES = 28; // milliseconds: a frame that takes so long to come comes late
 /** Blocks that an empty line ends. */
 const ENDED = new Set(["paragraph", "heading", "table", "blockquote", "hr", "code", "math"]);
 
@@ -30,24 +31,28 @@ if (!document.querySelector('link[href="/markdown.css"]')) {
 
 /** @type {Set<Markdown>} */
 const waiting = new Set();
-let asked = false;
+let asked = 0; // when the next frame was asked for; 0: it was not
+let lag = 0; // how long frames take to come, smoothed, in milliseconds
 
 /** @param {Markdown} one */
 function schedule(one) {
   waiting.add(one);
   if (asked) return;
-  asked = true;
+  asked = performance.now();
   // A hidden page has no frames, and a text must be whole when somebody looks again.
   if (document.hidden) setTimeout(run, 60);
+  // A page that cannot keep up is drawn less often: laying out and painting cost more than what is done here.
+  else if (lag > STRUGGLES) setTimeout(() => requestAnimationFrame(run), 100);
   else requestAnimationFrame(run);
 }
 
 function run() {
-  asked = false;
-  const end = performance.now() + SLICE;
+  const began = performance.now();
+  if (!document.hidden) lag += (began - asked - (lag > STRUGGLES ? 100 : 0) - lag) / 5;
+  asked = 0;
   for (const one of [...waiting].reverse()) {
     waiting.delete(one);
-    if (performance.now() >= end || !one.attempt(end)) schedule(one);
+    if (performance.now() >= began + SLICE || !one.attempt(began + SLICE)) schedule(one);
   }
 }
 

@@ -1,0 +1,193 @@
+"""The page in a real browser: what its first load costs, what a streamed answer and a long talk cost the main thread.
+
+Prints a table, and JSON with --json. Needs chromium and playwright (`make test` installs both). The first load is that of
+a signed-in member on a new chat, cold cache, over 1.6 Mbit/s with 150 ms latency and the CPU slowed four times.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.conftest import PASSWORD, chromium  # noqa: E402
+from tests.browser.site import Site  # noqa: E402
+from tests.browser.waiting import until  # noqa: E402
+from tests.system import System, config, deployment  # noqa: E402
+from tests.vendor import Vendor  # noqa: E402
+
+SLOW = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 200_000}
+SLOWED = 4  # times
+DELTAS, RATE = 8_000, 400
+MESSAGES = 500
+WATCH = """() => {
+    window.longest = [];
+    new PerformanceObserver((seen) => longest.push(...seen.getEntries().map((e) => e.duration)))
+        .observe({ type: "longtask", buffered: false });
+}"""
+BLOCKED = (
+    "() => ({ tasks: longest.length, total: longest.reduce((a, b) => a + b, 0), longest: Math.max(0, ...longest) })"
+)
+STREAM = """([pieces, rate]) => new Promise((done) => {
+    const node = make();
+    const began = performance.now();
+    let at = 0;
+    const timer = setInterval(() => {
+        const due = Math.min(pieces.length, Math.floor((performance.now() - began) * rate / 1000));
+        while (at < due) node.append(pieces[at++]);
+        if (at >= pieces.length) {
+            clearInterval(timer);
+            const ended = performance.now();
+            node.finish().then(() => setTimeout(() => done({ took: ended - began, after: performance.now() - ended }), 1000));
+        }
+    }, 4);
+})"""
+
+
+def mixed(deltas: int) -> list[str]:
+    """About four characters a delta: paragraphs, lists, code, tables, formulas."""
+    chance = random.Random(7)
+    word = lambda: chance.choice("the model answers with words that are long or short and sometimes odd".split())  # noqa: E731
+    words = lambda n: " ".join(word() for _ in range(n))  # noqa: E731
+    made: list[str] = []
+    size = 0
+    while size < deltas * 3.9:
+        kind = chance.choice(["p", "p", "p", "list", "code", "table", "math", "head"])
+        text = {
+            "p": lambda: f"{words(30)} **{words(2)}** and `{word()}` {words(40)}.",
+            "list": lambda: "\n".join(f"- {words(9)} *{word()}*" for _ in range(8)),
+            "code": lambda: (
+                "```python\n" + "\n".join(f"    x{i} = f({i}, '{words(4)}')  # {word()}" for i in range(25)) + "\n```"
+            ),
+            "table": lambda: (
+                "| a | b | c |\n|---|---|---|\n" + "\n".join(f"| {i} | {words(3)} | {word()} |" for i in range(12))
+            ),
+            "math": lambda: "$$\n\\sum_{i=1}^{n} x_i^2 = \\frac{a}{b}\n$$\n\nwith $x_i$ and $y^2$",
+            "head": lambda: f"## {words(4)}",
+        }[kind]()
+        made.append(text + "\n\n")
+        size += len(text) + 2
+    text = "".join(made)
+    step = len(text) / deltas
+    return [text[int(i * step) : int((i + 1) * step)] for i in range(deltas)]
+
+
+def slowed(page: Page, times: int) -> Any:
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": times})
+    return session
+
+
+def streaming(browser: Browser, site: Site, times: int) -> dict[str, float]:
+    """Milliseconds that streaming a long answer blocks the main thread."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{site.url}/test/bench.html")
+    until(page, "window.ready === true")
+    slowed(page, times)
+    page.evaluate(WATCH)
+    pieces = mixed(DELTAS)
+    page.set_default_timeout(120_000)
+    took = page.evaluate(STREAM, [pieces, RATE])
+    found = page.evaluate(BLOCKED)
+    page.close()
+    return {
+        "characters": sum(map(len, pieces)),
+        "took_ms": took["took"],
+        "after_ms": took["after"],
+        **{f"blocked_{k}": v for k, v in found.items()},
+    }
+
+
+def first_load(browser: Browser, system: System) -> dict[str, float]:
+    """Bytes over the wire, requests, and milliseconds until one can write, on a slow network with a slow CPU."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, service_workers="block")
+    asked = context.request
+    about = asked.get(f"{system.url}/api/session").json()
+    if about["setup"]:
+        assert asked.post(f"{system.url}/api/setup", data={"name": "ada", "password": PASSWORD}).ok
+    page = context.new_page()
+    session = slowed(page, SLOWED)
+    session.send("Network.enable")
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    session.send("Network.emulateNetworkConditions", SLOW)
+    sizes: list[float] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(system.url, wait_until="commit")
+    page.get_by_role("textbox").first.wait_for(state="visible", timeout=60_000)
+    page.get_by_role("textbox").first.fill("hello", timeout=60_000)
+    usable = page.evaluate("performance.now()")
+    page.wait_for_timeout(3_000)
+    context.close()
+    return {"kilobytes": sum(sizes) / 1000, "requests": len(sizes), "usable_ms": usable}
+
+
+def scrolling(browser: Browser, site: Site) -> dict[str, float]:
+    """What scrolling through a talk of many messages blocks."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{site.url}/test/bench.html")
+    until(page, "window.ready === true")
+    text = "".join(mixed(400))
+    page.evaluate(
+        """async ([text, count]) => {
+            const all = [];
+            for (let i = 0; i < count; i += 1) {
+                const node = document.createElement("fh-markdown");
+                document.querySelector("#place").append(node);
+                node.set(text);
+                all.push(node.finish());
+            }
+            await Promise.all(all);
+        }""",
+        [text, MESSAGES],
+    )
+    page.evaluate(WATCH)
+    page.evaluate(
+        """async () => {
+            for (let at = 0; at < document.documentElement.scrollHeight; at += 2000) {
+                scrollTo(0, at);
+                await new Promise(requestAnimationFrame);
+            }
+        }"""
+    )
+    found = page.evaluate(BLOCKED)
+    page.close()
+    return {f"blocked_{k}": v for k, v in found.items()}
+
+
+def measure() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        with Site() as site:
+            found["stream"] = streaming(browser, site, 1)
+            found[f"stream, CPU / {SLOWED}"] = streaming(browser, site, SLOWED)
+            found[f"scroll {MESSAGES}"] = scrolling(browser, site)
+        with tempfile.TemporaryDirectory() as home, Vendor() as vendor:
+            system = System(Path(home), config(deployment("gpt", vendor.url, "gpt-4o"))).start()
+            try:
+                found["first load"] = first_load(browser, system)
+            finally:
+                system.stop()
+        browser.close()
+    return found
+
+
+def main() -> None:
+    found = measure()
+    if "--json" in sys.argv[1:]:
+        print(json.dumps(found, indent=2))
+        return
+    for name, values in found.items():
+        print(f"{name:20} " + "  ".join(f"{key.replace('_', ' ')} {value:,.0f}" for key, value in values.items()))
+
+
+if __name__ == "__main__":
+    main()
