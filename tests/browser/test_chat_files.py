@@ -54,7 +54,7 @@ def test_of_a_long_file_the_passages_that_fit_and_it_is_said(ann: Person) -> Non
     arrived(chat)
     chat.ask("What about the zebra?")
     expect(chat.questions.first.get_by_role("link", name="long.txt")).to_contain_text("nearest to the question")
-    assert "Paragraph 321 is about the zebra" in str(sent(ann)) and "Paragraph 7 " not in str(sent(ann))
+    assert "Paragraph 321 is about the zebra" in sent(ann) and len(sent(ann)) < len(text) / 2
 
 
 def test_a_table_in_part_warns_of_counting(ann: Person) -> None:
@@ -138,10 +138,11 @@ def test_names_of_files_are_names(ann: Person) -> None:
     arrived(chat)
     expect(chips(chat)).to_contain_text("<img src=x onerror=stolen=1>")
     chat.ask("<script>stolen=1</script> what is it?")
-    expect(chat.questions.first).to_contain_text("<img src=x onerror=stolen=1>")
+    expect(chat.questions.first).to_contain_text("img src=x onerror=stolen=1")
     expect(chat.questions.first).to_contain_text("<script>stolen=1</script>")
+    assert "\u202e" not in chat.questions.first.inner_text(), "nothing turns a name around"
     chat.page.reload()
-    expect(chat.questions.first).to_contain_text("<img src=x onerror=stolen=1>")
+    expect(chat.questions.first).to_contain_text("img src=x onerror=stolen=1")
     assert chat.page.evaluate("window.stolen") is None
     expect(chat.page.locator(".turn img, .turn script, nav img")).to_have_count(0)
 

@@ -148,9 +148,13 @@ function end() {
 
 /** @param {{message?: Message, answers: Message[], queued?: boolean}} given */
 function take({ message, answers, queued }) {
-  if (message && queued) return changeOpen({ queue: [...(state.open?.queue ?? []).filter(({ id }) => id !== message.id), message] });
-  if (message) put(message, true);
-  for (const answer of answers) put(answer, true);
+  // What the stream brought meanwhile is newer: it says already how the files went along.
+  const fresh = (/** @type {Message} */ one) => !state.open?.messages.has(one.id);
+  if (message && queued) {
+    if (fresh(message)) changeOpen({ queue: [...(state.open?.queue ?? []).filter(({ id }) => id !== message.id), message] });
+    return;
+  }
+  for (const one of [message, ...answers]) if (one && fresh(one)) put(one);
   changeOpen({ leaf: answers[0]?.id ?? message?.id ?? null });
   if (answers.length) announce(t("The answer is being written"));
 }
