@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from typing import Any
@@ -14,6 +15,7 @@ from freehold.assist import holders, tree
 from freehold.assist.context import _joined
 from freehold.assist.following import grown
 from freehold.assist.hearing import Ear, Joint, overlap
+from freehold.assist.live import LONGEST, TURNS, Live
 from freehold.assist.shapes import Message, Reasoning, Text
 
 
@@ -145,3 +147,67 @@ def test_a_process_knows_who_is_dead() -> None:
     boot, _, space = place.partition(".")
     assert not holders.dead(f"worker@{boot}.1{space}:{pid}:1"), "processes of another space cannot be seen"
     assert not holders.dead(f"worker@{boot[::-1]}.{space}:{pid}:1") and not holders.dead("worker@")
+
+
+async def test_thoughts_between_any_two_words_are_not_told_whole_for_ever() -> None:
+    told: list[tuple[str, Any]] = []
+    message = Message("a", "c", None, "assistant", [], "running")
+    live = Live(message, lambda name, data: told.append((name, msgspec.to_builtins(data))))
+    for number in range(3000):
+        live.say("reasoning" if number % 2 else "text", f"{number} ")
+        if number % 7 == 0:
+            live.flush()
+    live.flush()
+    assert len(message.parts) <= TURNS and len(told) < 1500
+    assert sum(name == "message" for name, _ in told) <= TURNS, "each of these carries all that was said"
+    for form, odd in ((Text, 0), (Reasoning, 1)):
+        said = "".join(part.text for part in message.parts if isinstance(part, form))
+        assert said == "".join(f"{number} " for number in range(odd, 3000, 2))
+    assert _as_followed(told) == [msgspec.to_builtins(part) for part in message.parts]
+
+
+def _as_followed(told: list[tuple[str, Any]]) -> list[dict[str, str]]:
+    """What a page makes of the events."""
+    parts: list[dict[str, str]] = []
+    n = 0
+    for name, data in told:
+        if name == "message":
+            parts, n = data["message"]["parts"], data["message"]["n"]
+            continue
+        n += 1
+        assert data["n"] == n
+        same = [part for part in parts if part["type"] == data["kind"]]
+        if not same:
+            same = [{"type": data["kind"], "text": ""}]
+            parts += same
+        same[-1]["text"] += data["text"]
+    return parts
+
+
+@given(st.lists(st.tuples(st.sampled_from(["text", "reasoning"]), st.text(min_size=1), st.booleans())))
+def test_what_is_said_is_what_followers_see(said: list[tuple[Any, str, bool]]) -> None:
+    async def talk() -> None:
+        told: list[tuple[str, Any]] = []
+        live = Live(
+            Message("a", "c", None, "assistant", [], "running"), lambda *one: told.append(msgspec.to_builtins(one))
+        )
+        for kind, text, flush in said:
+            live.say(kind, text)
+            if flush:
+                live.flush()
+        live.flush()
+        parts = [msgspec.to_builtins(part) for part in live.message.parts]
+        assert _as_followed(told) == parts
+        turns = [(part["type"], part["text"]) for part in parts]
+        joined = [(kind, "".join(t for _, t, _ in group)) for kind, group in itertools.groupby(said, lambda s: s[0])]
+        assert len(joined) > TURNS or turns == joined
+
+    asyncio.run(talk())
+
+
+async def test_an_answer_ends_at_its_longest() -> None:
+    live = Live(Message("a", "c", None, "assistant", [], "running"), lambda name, data: None)
+    for _ in range(9):
+        live.say("text", "x" * (LONGEST // 4))
+    live.flush()
+    assert live.full.is_set() and len(live.message.text) == LONGEST
