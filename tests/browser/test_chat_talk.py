@@ -169,7 +169,7 @@ def test_conversations_are_renamed_pinned_archived_and_deleted(ann: Person) -> N
     more = re.compile("^More about Moon")
     chat.menu(more, "Pin")
     expect(chat.page.get_by_role("region", name="Pinned").get_by_role("link", name="Moon")).to_be_visible()
-    chat.menu(more, "Archive")
+    chat.menu(more, "Move to the archive")
     expect(chat.page.get_by_role("link", name="Moon")).to_have_count(0)
     expect(chat.page).to_have_url(re.compile("/$"))
     chat.button("Undo").click()

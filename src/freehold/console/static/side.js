@@ -143,7 +143,7 @@ export function conversationItems(one, rename) {
     { label: t("Move to a project"), icon: "folder", run: () => import("./moves.js").then((m) => m.openMove(one)) },
     { label: t("Share"), icon: "share", run: () => openPanel("share", { conversation: one }) },
     { label: t("Export"), icon: "download", run: () => import("./moves.js").then((m) => m.openExport(one)) },
-    { label: one.archived ? t("Take out of the archive") : t("Archive"), icon: "archive", run: () => archive(one) },
+    { label: one.archived ? t("Take out of the archive") : t("Move to the archive"), icon: "archive", run: () => archive(one) },
     "line",
     { label: t("Delete"), icon: "trash", danger: true, run: () => remove(one) },
   ];

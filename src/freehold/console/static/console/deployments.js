@@ -13,7 +13,7 @@ import { Badge, Empty, Facts, Head, Loaded, Sheet, Table } from "./parts.js";
 /** @param {any} deployment */
 function Health({ health, engine_state: engine, own }) {
   const engines = { ready: t("Loaded"), busy: t("Busy"), asleep: t("Asleep"), starting: t("Starting"),
-    failed: t("Failed"), stopped: t("Stopped") };
+    failed: t("Failed"), stopped: t("Not running") };
   if (own && engine) {
     const tone = engine === "failed" ? "bad" : engine === "ready" || engine === "busy" ? "good" : "";
     return html`<${Badge} tone=${tone}>${engines[/** @type {"ready"} */ (engine)] ?? engine}<//>`;

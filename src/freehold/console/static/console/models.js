@@ -142,7 +142,7 @@ function State({ row, act, offline }) {
         onClick=${pull}>${t("Pull")}</button>` : t("not here")}${failed}`;
   }
   const words = { ready: t("Loaded"), busy: t("Busy"), asleep: t("Asleep"), starting: t("Starting"),
-    failed: t("Failed"), stopped: t("Stopped") };
+    failed: t("Failed"), stopped: t("Not running") };
   if (!engine) return html`<${Badge}>${t("Not loaded")}<//>${failed}`;
   const tone = engine.state === "failed" ? "bad" : engine.state === "ready" || engine.state === "busy" ? "good" : "";
   return html`<${Badge} tone=${tone}>${words[/** @type {"ready"} */ (engine.state)] ?? engine.state}<//>
