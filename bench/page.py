@@ -1,7 +1,7 @@
 """The page in a real browser: what its first load costs, what a streamed answer and a long talk cost the main thread.
 
-Prints a table, and JSON with --json. Needs chromium and playwright (`make test` installs both). The first load is that of
-a signed-in member on a new chat, cold cache, over 1.6 Mbit/s with 150 ms latency and the CPU slowed four times.
+Prints a table, and JSON with --json. Needs chromium and playwright (`make test` installs both). The first load is that
+of a signed-in member on a new chat, cold cache, over 1.6 Mbit/s with 150 ms latency and the CPU slowed four times.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tests.vendor import Vendor  # noqa: E402
 SLOW = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 200_000}
 SLOWED = 4  # times
 DELTAS, RATE = 8_000, 400
+WORDS = ["the", "model", "answers", "with", "words", "that", "are", "long", "or", "short", "and", "sometimes", "odd"]
 MESSAGES = 500
 WATCH = """() => {
     window.longest = [];
@@ -46,7 +47,8 @@ STREAM = """([pieces, rate]) => new Promise((done) => {
         if (at >= pieces.length) {
             clearInterval(timer);
             const ended = performance.now();
-            node.finish().then(() => setTimeout(() => done({ took: ended - began, after: performance.now() - ended }), 1000));
+            const tell = () => done({ took: ended - began, after: performance.now() - ended });
+            node.finish().then(() => setTimeout(tell, 1000));
         }
     }, 4);
 })"""
@@ -55,20 +57,22 @@ STREAM = """([pieces, rate]) => new Promise((done) => {
 def mixed(deltas: int) -> list[str]:
     """About four characters a delta: paragraphs, lists, code, tables, formulas."""
     chance = random.Random(7)
-    word = lambda: chance.choice("the model answers with words that are long or short and sometimes odd".split())  # noqa: E731
-    words = lambda n: " ".join(word() for _ in range(n))  # noqa: E731
+
+    def words(n: int) -> str:
+        return " ".join(chance.choice(WORDS) for _ in range(n))
+
     made: list[str] = []
     size = 0
     while size < deltas * 3.9:
         kind = chance.choice(["p", "p", "p", "list", "code", "table", "math", "head"])
         text = {
-            "p": lambda: f"{words(30)} **{words(2)}** and `{word()}` {words(40)}.",
-            "list": lambda: "\n".join(f"- {words(9)} *{word()}*" for _ in range(8)),
+            "p": lambda: f"{words(30)} **{words(2)}** and `{words(1)}` {words(40)}.",
+            "list": lambda: "\n".join(f"- {words(9)} *{words(1)}*" for _ in range(8)),
             "code": lambda: (
-                "```python\n" + "\n".join(f"    x{i} = f({i}, '{words(4)}')  # {word()}" for i in range(25)) + "\n```"
+                "```python\n" + "\n".join(f"    x{i} = f({i}, '{words(4)}')  # {words(1)}" for i in range(25)) + "\n```"
             ),
             "table": lambda: (
-                "| a | b | c |\n|---|---|---|\n" + "\n".join(f"| {i} | {words(3)} | {word()} |" for i in range(12))
+                "| a | b | c |\n|---|---|---|\n" + "\n".join(f"| {i} | {words(3)} | {words(1)} |" for i in range(12))
             ),
             "math": lambda: "$$\n\\sum_{i=1}^{n} x_i^2 = \\frac{a}{b}\n$$\n\nwith $x_i$ and $y^2$",
             "head": lambda: f"## {words(4)}",

@@ -1,4 +1,4 @@
-"""Draws the page's icons as PNG, for devices that take no SVG: the house of icon.svg on a full square that may be cut."""
+"""Draws the page's icons as PNG, for devices that take no SVG: the house of icon.svg on a full square."""
 
 from __future__ import annotations
 

