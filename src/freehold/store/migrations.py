@@ -211,21 +211,27 @@ MIGRATIONS += (
             """CREATE TABLE prompt(
                 id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,
                 shared INTEGER NOT NULL DEFAULT 0, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            "CREATE INDEX prompt_member ON prompt(member)",
+            "CREATE INDEX prompt_shared ON prompt(shared) WHERE shared = 1",
             """CREATE TABLE assistant(
                 id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL DEFAULT '',
                 instructions TEXT NOT NULL DEFAULT '', files TEXT NOT NULL DEFAULT '[]',
                 tools TEXT NOT NULL DEFAULT '[]', models TEXT NOT NULL DEFAULT '[]',
                 starters TEXT NOT NULL DEFAULT '[]', shared INTEGER NOT NULL DEFAULT 0,
                 created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            "CREATE INDEX assistant_member ON assistant(member)",
+            "CREATE INDEX assistant_shared ON assistant(shared) WHERE shared = 1",
             """CREATE TABLE memory(
                 id TEXT PRIMARY KEY, member TEXT NOT NULL, text TEXT NOT NULL, state TEXT NOT NULL, conversation TEXT,
                 message TEXT, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
             "CREATE INDEX memory_member ON memory(member)",
+            "CREATE INDEX memory_conversation ON memory(conversation)",
             # A shared branch is kept as it was when it was shared.
             """CREATE TABLE share(
                 id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, member TEXT NOT NULL, conversation TEXT NOT NULL,
                 title TEXT NOT NULL, content TEXT NOT NULL, created_at BIGINT NOT NULL, revoked_at BIGINT)""",
             "CREATE INDEX share_member ON share(member)",
+            "CREATE INDEX share_conversation ON share(conversation)",
             """CREATE TABLE tool_rule(
                 member TEXT NOT NULL, server TEXT NOT NULL, tool TEXT NOT NULL, allow TEXT NOT NULL,
                 PRIMARY KEY (member, server, tool))""",
@@ -235,6 +241,7 @@ MIGRATIONS += (
                 done BIGINT NOT NULL DEFAULT 0, total BIGINT, report TEXT, error TEXT NOT NULL DEFAULT '',
                 holder TEXT NOT NULL DEFAULT '', beat_at BIGINT NOT NULL DEFAULT 0,
                 created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
+            "CREATE INDEX import_member ON import(member, created_at)",
         ),
     ),
     Migration(
@@ -251,6 +258,8 @@ MIGRATIONS += (
                 last_at BIGINT NOT NULL,
                 PRIMARY KEY (step, at, key, team, asked, deployment, maker, seller, host, error, currency))""",
             "INSERT INTO meta(name, value) VALUES ('traffic', 0)",
+            # Acts of administration are few among many calls, and no call pays for this.
+            "CREATE INDEX entry_admin ON entry(kind) WHERE kind = 2",
         ),
     ),
 )

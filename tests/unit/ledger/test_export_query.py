@@ -19,7 +19,7 @@ from freehold.ledger import Entry, Ledger, Query, entries, erase, totals
 from freehold.ledger.columns import COLUMNS
 from freehold.ledger.entry import FIELDS
 from freehold.ledger.export import export
-from freehold.ledger.query import count
+from freehold.ledger.query import count, where
 from freehold.store import Store
 
 
@@ -103,6 +103,12 @@ async def test_filters_find_what_a_plain_reading_finds(store: Store, monkeypatch
     for query in cases[:20]:
         whole = plain(Query(kinds=query.kinds, key=query.key))
         assert await count(store, Query(kinds=query.kinds, key=query.key)) == len(whole)
+
+
+async def test_acts_of_administration_are_found_without_going_through_all_calls(store: Store) -> None:
+    condition, args = where(Query(kinds=("admin",)))
+    sql = f"EXPLAIN QUERY PLAN SELECT seq FROM entry WHERE {condition} ORDER BY seq DESC LIMIT 50"
+    assert "entry_admin" in str(await store.fetch(sql, *args))
 
 
 async def test_totals_by_maker_keep_currencies_apart(store: Store) -> None:
