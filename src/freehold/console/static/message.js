@@ -201,8 +201,8 @@ function Tool({ part, message, fixed }) {
   }
   return html`<details class="fold tool"><summary>${icon("forward")}${icon("tool")}<span class="truncate" dir="auto">${name}</span>
       ${part.state === "running" ? html`<span class="spinner"></span>` : ""}<span class=${part.state === "failed" ? "badge bad" : "faint"}>${words[part.state]}</span></summary>
-    <h4>${t("Asked with")}</h4><pre tabindex="0" dir="auto">${pretty(part.arguments)}</pre>
-    ${part.result && html`<h4>${t("Came back")}</h4><pre tabindex="0" dir="auto">${part.result}</pre>`}</details>`;
+    <h3>${t("Asked with")}</h3><pre tabindex="0" dir="auto">${pretty(part.arguments)}</pre>
+    ${part.result && html`<h3>${t("Came back")}</h3><pre tabindex="0" dir="auto">${part.result}</pre>`}</details>`;
 }
 
 /** @param {string} json */
