@@ -10,10 +10,11 @@ import json
 import random
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import APIRequestContext, Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -110,13 +111,19 @@ def streaming(browser: Browser, site: Site, times: int) -> dict[str, float]:
     }
 
 
-def first_load(browser: Browser, system: System) -> dict[str, float]:
+def owner(browser: Browser, system: System) -> Any:
+    """Make the owner; return what a browser keeps of being signed in."""
+    context = browser.new_context(base_url=system.url)
+    answer = context.request.post("/api/setup", data={"name": "ada", "password": PASSWORD})
+    assert answer.ok, answer.text()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def first_load(browser: Browser, system: System, state: Any) -> dict[str, float]:
     """Bytes over the wire, requests, and milliseconds until one can write, on a slow network with a slow CPU."""
-    context = browser.new_context(viewport={"width": 390, "height": 844}, service_workers="block")
-    asked = context.request
-    about = asked.get(f"{system.url}/api/session").json()
-    if about["setup"]:
-        assert asked.post(f"{system.url}/api/setup", data={"name": "ada", "password": PASSWORD}).ok
+    context = browser.new_context(storage_state=state, viewport={"width": 390, "height": 844}, service_workers="block")
     page = context.new_page()
     session = slowed(page, SLOWED)
     session.send("Network.enable")
@@ -133,37 +140,56 @@ def first_load(browser: Browser, system: System) -> dict[str, float]:
     return {"kilobytes": sum(sizes) / 1000, "requests": len(sizes), "usable_ms": usable}
 
 
-def scrolling(browser: Browser, site: Site) -> dict[str, float]:
-    """What scrolling through a talk of many messages blocks."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(f"{site.url}/test/bench.html")
-    until(page, "window.ready === true")
+def long_talk(api: APIRequestContext, csrf: str) -> str:
+    """Bring in a talk of many messages, as an export of ChatGPT's; return its id."""
+    nodes: dict[str, Any] = {"n0": {"id": "n0", "parent": None, "children": ["n1"], "message": None}}
     text = "".join(mixed(400))
-    page.evaluate(
-        """async ([text, count]) => {
-            const all = [];
-            for (let i = 0; i < count; i += 1) {
-                const node = document.createElement("fh-markdown");
-                document.querySelector("#place").append(node);
-                node.set(text);
-                all.push(node.finish());
-            }
-            await Promise.all(all);
-        }""",
-        [text, MESSAGES],
+    for i in range(1, MESSAGES + 1):
+        role = "user" if i % 2 else "assistant"
+        said = text if role == "assistant" else "And what then?"
+        message = {
+            "id": f"n{i}", "author": {"role": role}, "create_time": 1.7e9 + i,
+            "content": {"content_type": "text", "parts": [said]},
+        }  # fmt: skip
+        nodes[f"n{i}"] = {"id": f"n{i}", "parent": f"n{i - 1}", "children": [f"n{i + 1}"], "message": message}
+    nodes[f"n{MESSAGES}"]["children"] = []
+    talk = {"id": "long", "title": "Long", "create_time": 1.7e9, "mapping": nodes, "current_node": f"n{MESSAGES}"}
+    data = json.dumps([talk]).encode()
+    csrf_header = {"x-freehold-csrf": csrf}
+    made = api.post("/api/imports", data={"name": "conversations.json", "bytes": len(data)}, headers=csrf_header).json()
+    api.put(
+        f"/api/imports/{made['id']}/data?offset=0", data=data, headers={**csrf_header, "content-type": "text/plain"}
     )
-    page.evaluate(WATCH)
-    page.evaluate(
-        """async () => {
-            for (let at = 0; at < document.documentElement.scrollHeight; at += 2000) {
-                scrollTo(0, at);
-                await new Promise(requestAnimationFrame);
-            }
-        }"""
-    )
+    api.post(f"/api/imports/{made['id']}/start", headers=csrf_header)
+    for _ in range(600):
+        state = api.get(f"/api/imports/{made['id']}").json()
+        if state["state"] not in ("receiving", "running"):
+            break
+        time.sleep(0.1)
+    (item,) = state["report"]["items"]
+    return str(item["id"])
+
+
+def scrolling(browser: Browser, system: System, state: Any) -> dict[str, float]:
+    """What opening a talk of many messages and scrolling through it block."""
+    context = browser.new_context(base_url=system.url, storage_state=state, viewport={"width": 1280, "height": 800})
+    talk = long_talk(context.request, context.request.get("/api/session").json()["csrf"])
+    page = context.new_page()
+    page.add_init_script(f"({WATCH})()")
+    page.goto(f"/c/{talk}")
+    page.locator("fh-markdown").last.wait_for()
+    page.wait_for_timeout(3_000)
+    opened = page.evaluate(BLOCKED)
+    page.evaluate("window.longest.length = 0")
+    page.mouse.move(640, 400)
+    for direction in (-1, 1):
+        for _ in range(300):
+            page.mouse.wheel(0, direction * 900)
+            page.wait_for_timeout(16)
+    page.wait_for_timeout(1_000)
     found = page.evaluate(BLOCKED)
-    page.close()
-    return {f"blocked_{k}": v for k, v in found.items()}
+    context.close()
+    return {"open_blocked_ms": opened["total"], **{f"blocked_{k}": v for k, v in found.items()}}
 
 
 def measure() -> dict[str, Any]:
@@ -173,11 +199,12 @@ def measure() -> dict[str, Any]:
         with Site() as site:
             found["stream"] = streaming(browser, site, 1)
             found[f"stream, CPU / {SLOWED}"] = streaming(browser, site, SLOWED)
-            found[f"scroll {MESSAGES}"] = scrolling(browser, site)
         with tempfile.TemporaryDirectory() as home, Vendor() as vendor:
             system = System(Path(home), config(deployment("gpt", vendor.url, "gpt-4o"))).start()
             try:
-                found["first load"] = first_load(browser, system)
+                state = owner(browser, system)
+                found["first load"] = first_load(browser, system, state)
+                found[f"talk of {MESSAGES}"] = scrolling(browser, system, state)
             finally:
                 system.stop()
         browser.close()
