@@ -99,6 +99,10 @@ async def test_write_is_one_transaction_and_tells_how_many_rows_changed(store: S
     with pytest.raises(StoreError) as caught:
         await store.write(("INSERT INTO team(id, name, created_at) VALUES (?, ?, ?)", [("t3", "three", 2**70)]))
     assert caught.value.code == "store_value"
+    for unfit in (2**63, -(2**70)):
+        with pytest.raises(StoreError) as caught:
+            await store.fetch("SELECT * FROM team WHERE created_at < ?", unfit)
+        assert caught.value.code == "store_value"
     assert len(await store.fetch("SELECT * FROM team")) == 2
 
 

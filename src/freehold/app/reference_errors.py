@@ -164,6 +164,7 @@ API = {
     "too_many": ("there are as many of these as one may have", "delete some first"),
     "too_many_answers": ("as many answers are made in the conversation as may be at once", "wait for one"),
     "too_many_connections": ("more connections are open than a worker takes", "close some; `[server] limits`"),
+    "too_many_streams": ("a member follows as many conversations at once as a worker allows", "close some pages"),
     "unsupported_media_type": ("the body is not declared as JSON", "send `content-type: application/json`"),
     "unsupported_parameter": (
         "the target cannot honour a member of the request",

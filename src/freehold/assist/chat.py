@@ -207,7 +207,8 @@ class Chat:
         id = request.params["id"]
         await self._conversations.find(request.who.id, id)
         last = request.exchange.headers.get(b"last-event-id", b"").decode("latin-1")
-        await self._hub.follow(request.exchange, id, last or request.query.after)
+        after = last or request.query.after
+        await self._hub.follow(request.exchange, id, after, request.who.id, request.again)
         return SENT
 
     async def _answers(self, request: Request[Who]) -> Answers:

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from freehold.core.errors import FreeholdError, OverLimit, StoreError
 from freehold.wire.api import EventStream
 from freehold.wire.exchange import Exchange
 from freehold.wire.sse import encode
@@ -26,7 +27,9 @@ from freehold.wire.sse import encode
 RING_BYTES = 262_144
 """What a ring holds at most."""
 HEARTBEAT = 15.0
-"""Seconds of silence after which a comment is sent."""
+"""Seconds after which a comment is sent, and it is asked again whether the reader may read."""
+STREAMS = 64
+"""Streams of one member in one process: they are connections, of which there are not any number for everybody."""
 OVERLAP_MS = 5_000
 """How far back a summary goes before the moment that an unknown id names: clocks of hosts differ, and the store is
 behind what is heard."""
@@ -38,6 +41,9 @@ Told = tuple[str, Any]
 Summary = Callable[[str, int], Awaitable[Callable[[], list[Told]]]]
 """Asked with a conversation and the moment (ms) from which changes matter. What it returns is called when the summary
 is about to be written, so that it can say what is true at that moment."""
+
+Again = Callable[[], Awaitable[Any]]
+"""Raises FreeholdError once a reader may read no longer."""
 
 _json = msgspec.json.Encoder().encode
 
@@ -101,6 +107,7 @@ class Hub:
         self.epoch = token_hex(4)
         self._summary = summary
         self._channels: dict[str, Channel] = {}
+        self._streams: dict[str, int] = {}  # by member
         self._closed = False
 
     def publish(self, conversation: str, name: str, data: Any, of: str = "") -> None:
@@ -129,9 +136,24 @@ class Hub:
         channel = self._channels.get(conversation)
         return f"{self.epoch}.{channel.seq if channel is not None else time.time_ns() // 1_000_000}"
 
-    async def follow(self, exchange: Exchange, conversation: str, after: str | None) -> None:
-        """Answer `exchange` with what happens in `conversation`, from `after` on, until the client leaves."""
-        reader = Reader(exchange)
+    async def follow(
+        self, exchange: Exchange, conversation: str, after: str | None, member: str = "", again: Again | None = None
+    ) -> None:
+        """Answer `exchange` with what happens in `conversation`, from `after` on, until the client leaves or, by
+        `again`, may read no longer. Raises OverLimit when `member` has too many streams."""
+        if self._streams.get(member, 0) >= STREAMS:
+            raise OverLimit(
+                f"{STREAMS} pages of yours are open.", code="too_many_streams", hint="close some", retry_after=30.0
+            )
+        self._streams[member] = self._streams.get(member, 0) + 1
+        try:
+            await self._follow(Reader(exchange), conversation, after, again)
+        finally:
+            self._streams[member] -= 1
+            if not self._streams[member]:
+                del self._streams[member]
+
+    async def _follow(self, reader: Reader, conversation: str, after: str | None, again: Again | None) -> None:
         if self._closed:
             reader.stream.close()
             return
@@ -152,6 +174,8 @@ class Hub:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(reader.wake.wait(), HEARTBEAT)
                     continue
+                if again is not None and not await _may(again):
+                    break
                 if not reader.stream.pressed:
                     reader.stream.comment()
         finally:
@@ -203,6 +227,17 @@ class Hub:
         if channel is None:
             channel = self._channels[conversation] = Channel()
         return channel
+
+
+async def _may(again: Again) -> bool:
+    """Whether a reader may go on: while the store fails nobody is sent away."""
+    try:
+        await again()
+    except StoreError:
+        return True
+    except FreeholdError:
+        return False
+    return True
 
 
 def _read(after: str | None) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -53,6 +54,10 @@ _IDLE = (
 _ROOM = "(SELECT COUNT(*) FROM run WHERE conversation = ?) < ? AND EXISTS (SELECT 1 FROM conversation WHERE id = ?)"
 _LOST = "DELETE FROM message WHERE id = ? AND NOT EXISTS (SELECT 1 FROM conversation WHERE id = ?)"
 """For a question to a conversation that is deleted at the same moment."""
+_OVER = (
+    "DELETE FROM message WHERE id = ? AND state = 'queued' AND "
+    "(SELECT COUNT(*) FROM message WHERE conversation = ? AND state = 'queued') > ?"
+)
 _ORPHAN = "DELETE FROM message WHERE id = ? AND NOT EXISTS (SELECT 1 FROM run WHERE message = ?)"
 _SHOW = (
     "UPDATE conversation SET leaf = ?, models = ?, title = CASE WHEN title = '' THEN ? ELSE title END, updated_at = ? "
@@ -114,7 +119,7 @@ class Turns:
             raise BadRequest("There is nothing to ask.", param="text", hint="write something, or add a file")
         queue = await self._conversations.queue(id)
         if len(queue) >= QUEUED:
-            raise BadRequest(f"{QUEUED} messages wait already.", code="queue_full", hint="wait for the next answer")
+            raise _full()
         at = now_ns()
         question = Message(made, id, parent, "user", parts, "queued", created_at=at // MS)
         wanted = Wanted(turn.models, fixed=turn.replace is not None)
@@ -131,8 +136,16 @@ class Turns:
                 return known
             raise
         if not answers:
+            await self._bound(question)
             await self.tell_queue(id)
         return Posted(question, answers, not answers)
+
+    async def _bound(self, question: Message) -> None:
+        """Many may have been added at one moment, each when there was room. Raises BadRequest."""
+        id = question.conversation
+        over = (_OVER, [(question.id, id, QUEUED)])
+        if await self._kit.store.write((_LOCK, [(now_ns(), id)]), over):
+            raise _full()
 
     async def _known(self, who: Who, id: str) -> Posted | None:
         """Return what came of a turn that was posted before."""
@@ -418,9 +431,9 @@ class Turns:
 
     async def tell_queue(self, conversation: str) -> None:
         """Tell who follows how the queue stands."""
-        rows = await self._kit.store.fetch("SELECT member FROM conversation WHERE id = ?", conversation)
-        if rows:
-            found = await self._conversations.find(rows[0][0], conversation)
+        with suppress(NotFound):  # deleted at this moment
+            member = await self._conversations.member(conversation)
+            found = await self._conversations.find(member, conversation)
             self._hub.publish(conversation, "queue", await self.queue(found))
 
     async def resume_all(self) -> None:
@@ -465,6 +478,10 @@ def _title(question: Message) -> str:
         return words
     cut = words[: TITLE_CHARS + 1].rpartition(" ")[0]
     return (cut if len(cut) > TITLE_CHARS // 2 else words[:TITLE_CHARS]) + "…"
+
+
+def _full() -> BadRequest:
+    return BadRequest(f"{QUEUED} messages wait already.", code="queue_full", hint="wait for the next answer")
 
 
 def _sent() -> BadRequest:

@@ -146,7 +146,7 @@ class SQLite:
             hint = "the folder of the database has to be writable for this user, and its disk has to have space"
             raise StoreError(f"The store {self.path} failed: {e.strerror}.", hint=hint) from e
         except (OverflowError, UnicodeEncodeError) as e:
-            raise StoreError(f"A value does not fit: {e}.", code=VALUE, retryable=False, hint="64 bits, UTF-8") from e
+            raise _unfit(e) from e
 
     def _prepare(self) -> None:
         refuse_remote(self.path)
@@ -378,12 +378,18 @@ class SQLite:
             return rows
         except sqlite3.Error as e:
             raise explain(e, self.path) from e
+        except (OverflowError, UnicodeEncodeError) as e:
+            raise _unfit(e) from e
 
     def reader(self) -> sqlite3.Connection:
         """Return a new connection that cannot write."""
         connection = self._connect()
         connection.execute("PRAGMA query_only=ON")
         return connection
+
+
+def _unfit(e: Exception) -> StoreError:
+    return StoreError(f"A value does not fit: {e}.", code=VALUE, retryable=False, hint="64 bits, UTF-8")
 
 
 class _Looker:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from freehold.core.errors import BadRequest, FreeholdError, MethodNotAllowed, NotFound
+from freehold.core.errors import BadRequest, FreeholdError, MethodNotAllowed, NotFound, StoreError
 from freehold.core.ids import new_id
 from freehold.wire.exchange import Exchange
 from freehold.wire.http import Headers
@@ -37,19 +38,31 @@ _STREAM: Headers = (
 _NAME = re.compile(r"\{([a-z_]+)\}")
 _VALUE_BYTES = 512
 """The longest value of a name in a path, in characters: ids and names are shorter."""
+_UNFIT = "store_value"
+"""The code of the error of a store that cannot hold a value, or look for it: that is the client's, not the store's."""
 
 
 class Request(Generic[W]):
-    """What an endpoint gets: the exchange, who is asking, the names in the path, the query and the body as typed."""
+    """What an endpoint gets: the exchange, who is asking, the names in the path, the query and the body as typed.
+    `again` is for what goes on for long: it raises FreeholdError once whoever asked may ask no longer."""
 
-    __slots__ = ("body", "exchange", "params", "query", "who")
+    __slots__ = ("again", "body", "exchange", "params", "query", "who")
 
-    def __init__(self, exchange: Exchange, who: W, params: dict[str, str], query: Any, body: Any) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        who: W,
+        params: dict[str, str],
+        query: Any,
+        body: Any,
+        again: Callable[[], Awaitable[Any]] | None = None,
+    ) -> None:
         self.exchange = exchange
         self.who = who
         self.params = params
         self.query = query
         self.body = body
+        self.again = again
 
 
 class Raw(msgspec.Struct, frozen=True):
@@ -160,7 +173,13 @@ class Api:
         who = await self._identify(exchange, endpoint.access)
         query = _query(exchange.query, endpoint.query) if endpoint.query is not None else None
         body = _body(exchange, endpoint.body) if endpoint.body is not None else None
-        answer = await endpoint.run(Request(exchange, who, params, query, body))
+        again = partial(self._identify, exchange, endpoint.access)
+        try:
+            answer = await endpoint.run(Request(exchange, who, params, query, body, again))
+        except StoreError as e:
+            if e.code != _UNFIT:
+                raise
+            raise BadRequest("A text holds a zero byte, or a number has more than 64 bits.", hint="leave it out") from e
         self._answer(exchange, endpoint, answer)
 
     def _answer(self, exchange: Exchange, endpoint: Endpoint, answer: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from chatroom import Room, Screen, Talk, Worker, text
 from tests.vendor import Vendor
 
+from freehold.assist import events as events_module
 from freehold.assist import runs as runs_module
 
 
@@ -195,3 +196,32 @@ async def test_fast_streams_are_put_together(room: Room, vendor: Vendor) -> None
     deltas = [data for name, data in screen.events if name == "delta"]
     assert screen.gaps == 0 and len(deltas) < 2600
     assert text(screen.messages[id]) == "You said: fast" + " and so on" * 2600
+
+
+async def test_who_may_no_longer_read_hears_no_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "HEARTBEAT", 0.05)
+    ann, ben = room.talk(await room.worker()), room.talk(room.workers[0], "ben")
+    async with ann.follow(await ann.begin()) as screen, ben.follow(await ben.begin()) as other:
+        await screen.until(lambda s: s.conversation is not None)
+        del room.people["ann"]
+        async with asyncio.timeout(10):
+            while not screen.over:
+                await asyncio.sleep(0.02)
+        assert not other.over
+
+
+async def test_one_member_does_not_take_all_connections(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "STREAMS", 2)
+    ann, ben = room.talk(await room.worker()), room.talk(room.workers[0], "ben")
+    talk = await ann.begin()
+    path = f"/api/conversations/{talk}/events"
+    async with ann.follow(talk), ann.follow(talk):
+        refused = await ann.client.get(path)
+        assert refused.status_code == 429 and refused.json()["error"]["code"] == "too_many_streams"
+        async with ben.follow(await ben.begin()):
+            pass
+    async with asyncio.timeout(10):
+        while True:
+            async with ann.client.stream("GET", path) as reply:
+                if reply.status_code == 200:
+                    break

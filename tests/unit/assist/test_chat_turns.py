@@ -10,6 +10,8 @@ import pytest
 from chatroom import Room, Talk, Worker, text
 from tests.vendor import Vendor
 
+from freehold.assist.turns import QUEUED
+
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def room(request: pytest.FixtureRequest, tmp_path: Path, vendor: Vendor) -> AsyncIterator[Room]:
@@ -271,3 +273,23 @@ async def test_what_no_longer_fits_is_left_out_and_it_is_said(ann: Talk, vendor:
     assert sent[0]["role"] == "user" and "question 0" not in sent[0]["content"] and "question 5" in sent[-1]["content"]
     left = 11 - len(sent)
     assert done["facts"]["note"].startswith(f"{left} older messages left out")
+
+
+async def test_of_many_turns_at_one_moment_no_more_wait_than_may(ann: Talk) -> None:
+    talk = await ann.begin()
+    first = await ann.turn(talk, "go", "slow")
+    body = {"text": "next", "models": ["plain"], "parent": first["message"]["id"]}
+    sent = (ann.client.post(f"/api/conversations/{talk}/turns", json=body) for _ in range(QUEUED + 20))
+    statuses = [reply.status_code for reply in await asyncio.gather(*sent)]
+    assert statuses.count(200) == QUEUED == len((await ann.open(talk))["queue"])
+    assert set(statuses) == {200, 400}
+    await ann.ask("POST", f"/messages/{first['answers'][0]['id']}/stop")
+
+
+async def test_what_no_store_holds_is_a_mistake_of_who_sends_it(ann: Talk) -> None:
+    talk = await ann.begin()
+    for query in ("before=9223372036854775808", "before=-99999999999999999999"):
+        assert (await ann.client.get(f"/api/conversations?{query}")).status_code == 400
+    assert (await ann.client.get("/api/conversations?project=%00")).status_code in (200, 400)
+    turn = {"text": "x", "models": ["plain"], "parent": "\0"}
+    assert (await ann.client.post(f"/api/conversations/{talk}/turns", json=turn)).status_code in (400, 404)
