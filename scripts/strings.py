@@ -96,7 +96,9 @@ def read(folder: Path = STATIC) -> Words:
                 words.unreadable.append(place)
             else:
                 into.setdefault(found[0], place)
-    words.unreadable += [f"both a text and a plural: {key}" for key in sorted(words.texts.keys() & words.plurals.keys())]
+    words.unreadable += [
+        f"both a text and a plural: {key}" for key in sorted(words.texts.keys() & words.plurals.keys())
+    ]
     return words
 
 
@@ -128,7 +130,7 @@ def faults(name: str, words: Words, catalogue: Catalogue) -> Iterator[str]:
 
 
 def write(name: str, words: Words, folder: Path = STATIC) -> None:
-    """Give a catalogue the keys that it lacks, empty, and take those out that nothing says; in order of the alphabet."""
+    """Give a catalogue the keys that it lacks, empty, and take those out that nothing says, in order."""
     old = load(name, folder)
     new: Catalogue = {}
     for key in sorted([*words.texts, *words.plurals], key=lambda each: (each.casefold(), each)):

@@ -20,9 +20,11 @@ function form(kind, options = {}) {
   return found;
 }
 
-/** @param {string} text @param {Record<string, unknown>} values */
+/** In a line from right to left each value stands for itself (Unicode isolates), or a Latin name would take its neighbours along.
+ * @param {string} text @param {Record<string, unknown>} values */
 function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  const said = (/** @type {unknown} */ value) => (dir() === "rtl" ? `\u2068${value}\u2069` : String(value));
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? said(values[name]) : whole));
 }
 
 /** The text in the reader's language; `{name}` stands for a value.
