@@ -107,11 +107,13 @@ export async function openPanel(name, context) {
 
 function Shell() {
   const side = useStore((now) => now.side);
+  const beside = useStore((now) => Boolean(now.beside));
   return html`<a class="skip button" href="#message" onClick=${(/** @type {Event} */ event) => (event.preventDefault(), composer.focus())}>${t("To the message box")}</a>
     <div class="shell" data-side=${side}>
       <${Side} />
       <div class="veil" onClick=${() => showSide("shut")}></div>
       <${Main} />
+      ${beside && html`<${Lazy} from=${panel} name="Beside" />`}
     </div>`;
 }
 
@@ -128,16 +130,17 @@ function Main() {
 
 /** Under an open drawer nothing can be reached. */
 function useInert() {
-  const side = useStore((now) => now.side);
+  const covered = useStore((now) => now.side === "open" || Boolean(now.beside));
   const [small, setSmall] = useState(narrow.matches);
   useEffect(() => {
     const changed = () => setSmall(narrow.matches);
     narrow.addEventListener("change", changed);
     return () => narrow.removeEventListener("change", changed);
   }, []);
-  return small && side === "open";
+  return small && covered;
 }
 
+const panel = () => Promise.all([import("./beside.js"), style("/artifacts.css")]).then(([module]) => module);
 const thread = () => Promise.all([import("./thread.js"), import("./talk.js"), style("/thread.css")]).then(([module]) => module);
 
 /** A part that is loaded when it is first needed. @param {{from: () => Promise<any>, name: string}} given */
@@ -315,6 +318,7 @@ applyTheme();
 addEventListener("popstate", arrive);
 addEventListener("keydown", press);
 document.addEventListener("click", follow);
+document.addEventListener("artifact", (event) => change({ beside: /** @type {CustomEvent} */ (event).detail }));
 addEventListener("online", () => change({ online: true }));
 addEventListener("offline", () => change({ online: false }));
 watchDrops();

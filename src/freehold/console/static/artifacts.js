@@ -132,7 +132,8 @@ export class ArtifactPanel extends HTMLElement {
     const artifact = this.#artifact;
     if (!artifact) return;
     const turn = ++this.#turn;
-    const head = document.createElement("header");
+    const head = document.createElement("div");
+    head.className = "artifact-head";
     const title = document.createElement("h2");
     title.textContent = artifact.title;
     title.dir = "auto";

@@ -14,6 +14,7 @@ export const state = {
   /** @type {import("./types.js").ToolServer[]} */ tools: [],
   /** @type {import("./types.js").Route} */ route: { name: "chat", id: "", project: "", assistant: "", temporary: false, message: "" },
   /** @type {import("./types.js").Open | null} */ open: null,
+  /** @type {any} */ beside: null, // what of the talk is opened beside it
   /** What a new chat will be asked with. */
   /** @type {string[]} */ chosen: [],
   /** @type {string[]} */ armed: [], // tool servers
