@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from freehold.assist import files, wording
 from freehold.assist.files import File
-from freehold.assist.projects import INSTRUCTIONS, change, unset
-from freehold.assist.prompts import may_change
+from freehold.assist.owned import change, may_change
+from freehold.assist.projects import INSTRUCTIONS
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, Forbidden, NotFound
 from freehold.core.ids import new_id
@@ -54,26 +55,26 @@ class NewAssistant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AssistantChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to change; what is left out stays."""
 
-    name: str | msgspec.UnsetType = msgspec.UNSET
-    description: str | msgspec.UnsetType = msgspec.UNSET
-    instructions: str | msgspec.UnsetType = msgspec.UNSET
-    files: list[str] | msgspec.UnsetType = msgspec.UNSET
-    tools: list[str] | msgspec.UnsetType = msgspec.UNSET
-    models: list[str] | msgspec.UnsetType = msgspec.UNSET
-    starters: list[str] | msgspec.UnsetType = msgspec.UNSET
-    shared: bool | msgspec.UnsetType = msgspec.UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
+    files: list[str] | UnsetType = UNSET
+    tools: list[str] | UnsetType = UNSET
+    models: list[str] | UnsetType = UNSET
+    starters: list[str] | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
 
 
 async def find_assistant(store: Store, who: Member, id: str) -> Assistant:
     """Return an assistant that is the member's own or shared. Raises NotFound for any other."""
-    return await _full(store, await _row(store, who, id), who)
+    (found,) = await _full(store, [await _row(store, who, id)], who)
+    return found
 
 
 async def all_of(store: Store, who: Member) -> list[Assistant]:
     """Return a member's own assistants and the shared ones, by name."""
     rows = await store.fetch(f"SELECT {_COLUMNS} FROM assistant WHERE member = ? OR shared = 1", who.id)
-    made = [await _full(store, row, who) for row in rows]
-    return sorted(made, key=lambda assistant: (assistant.name.casefold(), assistant.id))
+    return sorted(await _full(store, rows, who), key=lambda assistant: (assistant.name.casefold(), assistant.id))
 
 
 async def _row(store: Store, who: Member, id: str) -> Sequence[Any]:
@@ -86,12 +87,17 @@ async def _row(store: Store, who: Member, id: str) -> Sequence[Any]:
     return rows[0]
 
 
-async def _full(store: Store, row: Sequence[Any], who: Member) -> Assistant:
-    id, member, name, description, instructions, listed, tools, models, starters, shared = row
-    ids, tools, models, starters = (_list(text) for text in (listed, tools, models, starters))
-    described = await files.describe(store, who.id, ids)
-    shared, own = bool(shared), member == who.id
-    return Assistant(id, name, description, instructions, described, tools, models, starters, shared, own)
+async def _full(store: Store, rows: Sequence[Sequence[Any]], who: Member) -> list[Assistant]:
+    described = await files.describe_each(store, who.id, [_list(row[5]) for row in rows])
+    return [
+        Assistant(
+            id, name, description, instructions, listed, _list(tools), _list(models), _list(starters), bool(shared),
+            member == who.id,
+        )
+        for (id, member, name, description, instructions, _, tools, models, starters, shared), listed in zip(
+            rows, described, strict=True
+        )
+    ]  # fmt: skip
 
 
 def _list(text: str) -> list[str]:
@@ -140,7 +146,8 @@ class Assistants:
         new = await self._checked(request.body, who, _list(row[5]))
         await self._store.write(change("assistant", new, id, None))
         if row[1] != who.id and new.get("shared") == 0:  # an admin took somebody else's back: it is theirs alone now
-            return await _full(self._store, [*row[:9], 0], who)
+            (found,) = await _full(self._store, [[*row[:9], 0]], who)
+            return found
         return await find_assistant(self._store, who, id)
 
     async def _delete(self, request: Request[Member]) -> None:
@@ -162,23 +169,23 @@ class Assistants:
     async def _checked(self, body: Any, who: Member, there: Sequence[str]) -> dict[str, Any]:
         """Return the columns that a body sets. Files must be one's own, or lie in the assistant already."""
         new: dict[str, Any] = {}
-        if not unset(body.name):
+        if body.name is not UNSET:
             new["name"] = wording.name(body.name)
-        if not unset(body.description):
+        if body.description is not UNSET:
             new["description"] = wording.text(body.description, 1_000, "description")
-        if not unset(body.instructions):
+        if body.instructions is not UNSET:
             new["instructions"] = wording.text(body.instructions, INSTRUCTIONS, "instructions")
-        if not unset(body.files):
+        if body.files is not UNSET:
             new["files"] = await files.own(self._store, who.id, body.files, there)
         for field in ("tools", "models"):
-            if not unset(getattr(body, field)):
+            if getattr(body, field) is not UNSET:
                 new[field] = _names(getattr(body, field), field)
-        if not unset(body.starters):
+        if body.starters is not UNSET:
             lines = [wording.text(line.strip(), 500, "starters") for line in body.starters if line.strip()]
             if len(lines) > _STARTERS:
                 raise BadRequest(f"At most {_STARTERS} lines to begin with.", param="starters", hint="leave some out")
             new["starters"] = lines
-        if not unset(body.shared):
+        if body.shared is not UNSET:
             new["shared"] = int(body.shared)
         return {name: msgspec.json.encode(v).decode() if isinstance(v, list) else v for name, v in new.items()}
 

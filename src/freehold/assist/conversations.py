@@ -146,20 +146,9 @@ class Conversations:
         return await self.find(member, id)
 
     async def delete(self, member: str, id: str) -> None:
-        """Delete a conversation with all that was said in it, its shares and its place in the search. Raises
-        NotFound."""
+        """Delete a conversation and all that was made of it: see `gone`. Raises NotFound."""
         await self.find(member, id)
-        of = [(id,)]
-        await search.erase(
-            self.store,
-            "message",
-            ("DELETE FROM run WHERE conversation = ?", of),
-            search.forget(id),
-            ("DELETE FROM share WHERE conversation = ?", of),
-            ("UPDATE memory SET conversation = NULL, message = NULL WHERE conversation = ?", of),
-            ("DELETE FROM message WHERE conversation = ?", of),
-            ("DELETE FROM conversation WHERE id = ?", of),
-        )
+        await search.erase(self.store, "message", *gone(id))
         await search.scrub(self.store)
 
     async def messages(self, conversation: str) -> tuple[list[Message], list[Message]]:
@@ -249,6 +238,21 @@ def indexed(message: Message, member: str) -> list[Step]:
         ("DELETE FROM message_search WHERE message = ? AND NOT EXISTS (SELECT 1 FROM message WHERE id = ?)",
          [(message.id, message.id)]),
     ]  # fmt: skip
+
+
+def gone(conversation: str) -> list[Step]:
+    """Return the steps that delete a conversation and all that was made of it: messages, words in the index, runs,
+    shared copies, what it would have remembered. What the member approved stays."""
+    of: list[tuple[str]] = [(conversation,)]
+    return [
+        search.forget(conversation),
+        ("DELETE FROM run WHERE conversation = ?", of),
+        ("DELETE FROM message WHERE conversation = ?", of),
+        ("DELETE FROM share WHERE conversation = ?", of),
+        ("DELETE FROM memory WHERE conversation = ? AND state = 'proposed'", of),
+        ("UPDATE memory SET conversation = NULL, message = NULL WHERE conversation = ?", of),
+        ("DELETE FROM conversation WHERE id = ?", of),
+    ]
 
 
 def inserted(message: Message, at: int, wanted: Wanted | None = None) -> Step:

@@ -114,7 +114,3 @@ class Live:
         self.message.n += 1
         self.dirty = True
         self._tell("message", {"message": self.message})
-
-    def tell(self, name: str, data: Any) -> None:
-        """Tell of something beside the message."""
-        self._tell(name, data)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from freehold.assist import wording
-from freehold.assist.projects import change, unset
+from freehold.assist.owned import change
 from freehold.assist.search import erase, words
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, NotFound
@@ -43,8 +44,8 @@ class NewMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MemoryChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    text: str | msgspec.UnsetType = msgspec.UNSET
-    state: State | msgspec.UnsetType = msgspec.UNSET
+    text: str | UnsetType = UNSET
+    state: State | UnsetType = UNSET
 
 
 def _memory(row: Any) -> Memory:
@@ -121,9 +122,9 @@ class Memories:
     async def _change(self, request: Request[Member]) -> Memory:
         member, id, body = request.who.id, request.params["id"], request.body
         new: dict[str, Any] = {}
-        if not unset(body.text):
+        if body.text is not UNSET:
             new["text"] = _line(body.text)
-        if not unset(body.state):
+        if body.state is not UNSET:
             new["state"] = body.state
         if not await self._store.write(change("memory", new, id, member)):
             raise _missing(id)

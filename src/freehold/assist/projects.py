@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from freehold.assist import files, search, wording
+from freehold.assist.conversations import gone
 from freehold.assist.files import File
+from freehold.assist.owned import change
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, NotFound
 from freehold.core.ids import new_id
@@ -52,11 +55,11 @@ class NewProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ProjectChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to change; what is left out stays."""
 
-    name: str | msgspec.UnsetType = msgspec.UNSET
-    parent: str | msgspec.UnsetType | None = msgspec.UNSET
-    kind: Kind | msgspec.UnsetType = msgspec.UNSET
-    instructions: str | msgspec.UnsetType = msgspec.UNSET
-    files: list[str] | msgspec.UnsetType = msgspec.UNSET
+    name: str | UnsetType = UNSET
+    parent: str | UnsetType | None = UNSET
+    kind: Kind | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
+    files: list[str] | UnsetType = UNSET
 
 
 class Deleting(msgspec.Struct, frozen=True):
@@ -69,11 +72,8 @@ async def all_of(store: Store, member: str) -> list[Project]:
     """Return a member's projects and folders, by name."""
     rows = await store.fetch(f"SELECT {_COLUMNS} FROM project WHERE member = ?", member)
     listed = [msgspec.json.decode(row[5], type=list[str]) for row in rows]
-    wanted = list(dict.fromkeys(id for ids in listed for id in ids))
-    known: dict[str, File] = {}
-    for start in range(0, len(wanted), 100):
-        known |= {file.id: file for file in await files.describe(store, member, wanted[start : start + 100])}
-    made = [_project(row, [known[id] for id in ids if id in known]) for row, ids in zip(rows, listed, strict=True)]
+    described = await files.describe_each(store, member, listed)
+    made = [_project(row, each) for row, each in zip(rows, described, strict=True)]
     return sorted(made, key=lambda project: (project.name.casefold(), project.id))
 
 
@@ -149,15 +149,15 @@ class Projects:
         member, id, body = request.who.id, request.params["id"], request.body
         await self._one(member, id)
         new: dict[str, Any] = {}
-        if body.name is not msgspec.UNSET:
+        if body.name is not UNSET:
             new["name"] = wording.name(body.name)
-        if body.kind is not msgspec.UNSET:
+        if body.kind is not UNSET:
             new["kind"] = body.kind
-        if body.instructions is not msgspec.UNSET:
+        if body.instructions is not UNSET:
             new["instructions"] = wording.text(body.instructions, INSTRUCTIONS, "instructions")
-        if body.files is not msgspec.UNSET:
+        if body.files is not UNSET:
             new["files"] = msgspec.json.encode(await files.own(self._store, member, body.files)).decode()
-        if body.parent is not msgspec.UNSET:
+        if body.parent is not UNSET:
             await self._check_parent(member, id, body.parent)
             new["parent"] = body.parent
         await self._store.write(change("project", new, id, member))
@@ -200,31 +200,3 @@ class Projects:
         (row,) = await self._row(member, id, _COLUMNS)
         listed = await files.describe(self._store, member, msgspec.json.decode(row[5], type=list[str]))
         return _project(row, listed)
-
-
-def gone(conversation: str) -> list[Step]:
-    """Return the steps that delete a conversation and all that was made of it: messages, words in the index, runs,
-    shared copies, what it taught."""
-    each: Sequence[Sequence[str]] = [(conversation,)]
-    return [
-        search.forget(conversation),
-        ("DELETE FROM run WHERE conversation = ?", each),
-        ("DELETE FROM message WHERE conversation = ?", each),
-        ("DELETE FROM share WHERE conversation = ?", each),
-        ("DELETE FROM memory WHERE conversation = ? AND state = 'proposed'", each),
-        ("UPDATE memory SET conversation = NULL, message = NULL WHERE conversation = ?", each),
-        ("DELETE FROM conversation WHERE id = ?", each),
-    ]
-
-
-def change(table: str, new: dict[str, Any], id: str, member: str | None) -> Step:
-    """Return the step that sets columns of one row, and when it was changed."""
-    names = [*new, "updated_at"]
-    sql = f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?"
-    values = [*new.values(), now_ns(), id]
-    return (sql, [values]) if member is None else (sql + " AND member = ?", [[*values, member]])
-
-
-def unset(value: Any) -> bool:
-    """Return whether a field of a change was left out."""
-    return value is msgspec.UNSET

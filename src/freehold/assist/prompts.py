@@ -10,9 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from freehold.assist import wording
-from freehold.assist.projects import change, unset
+from freehold.assist.owned import change, may_change
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, Forbidden, NotFound
 from freehold.core.ids import new_id
@@ -56,9 +57,9 @@ class NewPrompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PromptChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str | msgspec.UnsetType = msgspec.UNSET
-    text: str | msgspec.UnsetType = msgspec.UNSET
-    shared: bool | msgspec.UnsetType = msgspec.UNSET
+    name: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
 
 
 def variables(text: str) -> list[Variable]:
@@ -95,11 +96,6 @@ def _choice(name: str, rest: str) -> Variable:
             hint="write {{name:one|two|three}}, or {{name:long}} for several lines",
         )
     return Variable(name, "choice", choices, choices[0])
-
-
-def may_change(row_member: str, shared: bool, who: Member) -> bool:
-    """Return whether `who` may change what another made: its owner may, and for shared things an admin."""
-    return row_member == who.id or (shared and who.role in ("owner", "admin"))
 
 
 async def all_of(store: Store, who: Member) -> list[Prompt]:
@@ -153,12 +149,12 @@ class Prompts:
         who, id, body = request.who, request.params["id"], request.body
         await self._changeable(id, who)
         new: dict[str, Any] = {}
-        if not unset(body.name):
+        if body.name is not UNSET:
             new["name"] = wording.name(body.name)
-        if not unset(body.text):
+        if body.text is not UNSET:
             new["text"] = wording.text(body.text, LENGTH, "text")
             variables(new["text"])
-        if not unset(body.shared):
+        if body.shared is not UNSET:
             new["shared"] = int(body.shared)
         await self._store.write(change("prompt", new, id, None))
         return _prompt(await self._row(id), who)

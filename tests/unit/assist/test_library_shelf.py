@@ -7,6 +7,7 @@ from shelves import Desk, conversation, member, say
 
 from freehold.assist import memories, projects, prompts
 from freehold.assist.assistants import find_assistant
+from freehold.assist.conversations import Conversations
 from freehold.assist.prompts import Variable
 from freehold.core.errors import BadRequest, NotFound
 from freehold.store import Store
@@ -186,6 +187,16 @@ async def test_memories_wait_for_their_member(desk: Desk) -> None:
     ] == "memory_full"
     assert (await desk.ben.delete(f"/api/memories/{own['id']}")).status_code == 404
     assert (await desk.ann.delete(f"/api/memories/{own['id']}")).status_code == 204
+
+
+async def test_what_a_deleted_talk_proposed_goes_with_it(shelf: Store) -> None:
+    talk = await conversation(shelf, "ann")
+    for text in ("Likes tea", "Drinks it black"):
+        assert await memories.propose(shelf, "mem_ann", text, talk, "msg_1")
+    await shelf.write(("UPDATE memory SET state = 'approved' WHERE text = ?", [("Likes tea",)]))
+    await Conversations(shelf).delete("mem_ann", talk)
+    (left,) = await memories.all_of(shelf, "mem_ann")
+    assert (left.text, left.state, left.conversation, left.message) == ("Likes tea", "approved", None, None)
 
 
 async def test_memories_are_bounded(shelf: Store) -> None:
