@@ -190,7 +190,7 @@ async def test_memories_wait_for_their_member(desk: Desk) -> None:
 
 
 async def test_what_a_deleted_talk_proposed_goes_with_it(shelf: Store) -> None:
-    talk = await conversation(shelf, "ann")
+    talk = await conversation(shelf, "ann", "Tea")
     for text in ("Likes tea", "Drinks it black"):
         assert await memories.propose(shelf, "mem_ann", text, talk, "msg_1")
     await shelf.write(("UPDATE memory SET state = 'approved' WHERE text = ?", [("Likes tea",)]))
