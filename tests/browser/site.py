@@ -26,6 +26,7 @@ class Site:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.version = ""  # what /version.js says instead of the truth
         self.url = self.stranger = ""
         self.datagrams = 0
         self._loop = asyncio.new_event_loop()
@@ -76,6 +77,9 @@ class Site:
                 cookie = "with" if b"cookie" in exchange.headers else "without"
                 self.seen.append(f"{exchange.method} {exchange.path} {cookie} cookie")
                 exchange.reply(200, [(b"content-type", b"application/json")], f'"{SECRET}"'.encode())
+                return
+            if exchange.path == "/version.js" and self.version:
+                exchange.reply(200, [(b"content-type", b"text/javascript")], self.version.encode())
                 return
             await self._static.serve(exchange, exchange.path)
         except FreeholdError as e:

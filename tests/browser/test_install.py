@@ -16,7 +16,7 @@ def open_installed(site: Site, context_of: Opener) -> Page:
     page = context_of(site.url, service_workers="allow").new_page()
     page.goto("/test/bench.html")
     until(page, "window.ready === true")
-    page.evaluate("import('/install.js').then(({ install }) => install({ online: (is) => (window.online = is) }))")
+    page.evaluate("import('/install.js').then(({ install }) => install((take) => (window.take = take)))")
     until(page, "navigator.serviceWorker.controller !== null")
     return page
 
@@ -33,7 +33,7 @@ def test_the_shell_stands_without_a_network_and_no_answer_is_kept(site: Site, co
     assert {"/", "/app.js", "/base.css", "/vendor/preact.mjs"} <= set(names)
     assert [name for name in names if name.startswith(("/api", "/v1", "/frame", "/vendor/mermaid"))] == []
     page.context.set_offline(True)
-    until(page, "window.online === false")
+    until(page, "navigator.onLine === false")
     assert page.evaluate("fetch('/api/session').catch(() => 'no network')") == "no network"
     shown = page.goto("/c/some-conversation")
     assert shown is not None and shown.status == 200
@@ -46,6 +46,23 @@ def test_a_worker_is_named_by_what_the_page_is_made_of(site: Site, context_of: O
     version = page.evaluate("fetch('/version.js').then((r) => r.text())")
     (name,) = page.evaluate("caches.keys()")
     assert name.removeprefix("freehold-") in version
+
+
+def test_a_new_version_is_offered_and_not_forced(site: Site, context_of: Opener) -> None:
+    page = open_installed(site, context_of)
+    before = page.evaluate("caches.keys()")
+    site.version = "self.FREEHOLD_VERSION = 'newer';"
+    try:
+        page.evaluate("navigator.serviceWorker.getRegistration().then((r) => r.update()).then(() => true)")
+        until(page, "window.take !== undefined")
+        page.evaluate("window.same = true")
+        assert page.evaluate("caches.keys()") == [*before, "freehold-newer"]
+        with page.expect_event("load"):
+            page.evaluate("void setTimeout(window.take)")
+        until(page, "window.same === undefined && window.ready === true")
+        assert page.evaluate("caches.keys()") == ["freehold-newer"]
+    finally:
+        site.version = ""
 
 
 def test_the_manifest_names_icons_that_are_what_it_says() -> None:

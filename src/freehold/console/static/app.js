@@ -323,3 +323,9 @@ addEventListener("online", () => change({ online: true }));
 addEventListener("offline", () => change({ online: false }));
 watchDrops();
 start();
+
+// What makes the page an application comes when all else has long been there.
+setTimeout(async () => {
+  const { install } = await import("./install.js");
+  await install((take) => toast(t("There is a newer version of this page."), { label: t("Use it"), run: take, ms: 60_000 }));
+}, 8_000);

@@ -1,14 +1,20 @@
-// The page as an application: its worker, a new version that is offered and not forced, and whether there is a network.
+// The page as an application: its worker, a new version that is offered and not forced.
 // Knows the browser's part of it; what is said to the reader is the page's.
 import { trusted } from "/trusted.js";
 
-/** Registers the worker. Without one everything works but for what needs no network.
- * @param {{ renewed?: (renew: () => void) => void, online?: (is: boolean) => void }} tell `renewed`: a new version
- *   waits, and `renew` takes it into use and loads the page anew; `online`: the network went or came */
-export async function install({ renewed, online }) {
-  addEventListener("online", () => online?.(true));
-  addEventListener("offline", () => online?.(false));
-  if (!navigator.onLine) online?.(false);
+const HOURLY = 3_600_000; // milliseconds between two looks for a new version, in a page that stays open
+
+/** Makes the page installable and registers its worker. Without one everything works but for what needs no network.
+ * @param {(renew: () => void) => void} renewed called when a new version waits; `renew` takes it into use and loads
+ *   the page anew */
+export async function install(renewed) {
+  const manifest = document.createElement("link");
+  manifest.rel = "manifest";
+  manifest.href = "/manifest.webmanifest";
+  const touch = document.createElement("link");
+  touch.rel = "apple-touch-icon";
+  touch.href = "/icon-192.png";
+  document.head.append(manifest, touch);
   if (!("serviceWorker" in navigator) || !isSecureContext) return;
   try {
     const registration = await navigator.serviceWorker.register(/** @type {any} */ (trusted("/sw.js")));
@@ -16,7 +22,7 @@ export async function install({ renewed, online }) {
     const offer = () => {
       const { waiting } = registration;
       if (!waiting || !navigator.serviceWorker.controller) return;
-      renewed?.(() => {
+      renewed(() => {
         asked = true;
         waiting.postMessage("renew");
       });
@@ -28,6 +34,12 @@ export async function install({ renewed, online }) {
       registration.installing?.addEventListener("statechange", offer);
     });
     offer();
+    let looked = Date.now();
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden || Date.now() - looked < HOURLY) return;
+      looked = Date.now();
+      registration.update().catch(() => undefined);
+    });
   } catch {
     // refused, in a private window for one: the page does without
   }
