@@ -28,6 +28,7 @@ class Rooms:
     def __init__(self, console: Console, assist: Assist) -> None:
         self._console = console
         self._assist = assist
+        self._described = b""
 
     @classmethod
     async def open(
@@ -79,5 +80,6 @@ class Rooms:
         await self._console.close()
 
     async def _describe(self, request: Request[Any]) -> Raw:
-        described = self.api.openapi("Freehold", __version__)
-        return Raw(msgspec.json.encode(described), "application/json", ((b"cache-control", b"no-cache"),))
+        if not self._described:  # anybody may ask for it, and it takes tens of milliseconds to make
+            self._described = msgspec.json.encode(self.api.openapi("Freehold", __version__))
+        return Raw(self._described, "application/json", ((b"cache-control", b"no-cache"),))

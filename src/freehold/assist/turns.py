@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from freehold.access import members
-from freehold.assist import models, tree
+from freehold.assist import models, tree, wording
 from freehold.assist.answering import Kit, Task
 from freehold.assist.conversations import Conversations, indexed, inserted
 from freehold.assist.events import Hub
@@ -25,7 +25,6 @@ from freehold.assist.runs import Runs, unsettled
 from freehold.assist.shapes import MS, Conversation, Message, Text, ToolPart, Wanted, pack
 from freehold.assist.sources import background
 from freehold.assist.tools.offers import Who
-from freehold.assist.wording import sound
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, FreeholdError, NotFound, StoreError
 from freehold.core.ids import new_id
@@ -38,6 +37,8 @@ SIDE_BY_SIDE = 4
 AT_ONCE = 8
 """Answers of one conversation that may be made at a time."""
 TITLE_CHARS = 60
+TEXT_CHARS = 4_000_000
+"""Characters of a question: every look at the conversation carries them, and more belongs in a file."""
 QUEUED = 50
 """Turns that may wait in one conversation."""
 
@@ -113,7 +114,8 @@ class Turns:
             return known
         await self._check_models(who, conversation, turn.models)
         parent = await self._parent(who, id, turn)
-        parts: list[Any] = [Text(sound(turn.text))] if turn.text.strip() else []
+        text = wording.text(turn.text, TEXT_CHARS, "text")
+        parts: list[Any] = [Text(text)] if text.strip() else []
         parts += await self._conversations.files(who.id, turn.files)
         if not parts:
             raise BadRequest("There is nothing to ask.", param="text", hint="write something, or add a file")
@@ -389,7 +391,7 @@ class Turns:
         if not text.strip():
             raise BadRequest("There is nothing to ask.", param="text", hint="write something, or delete the message")
         rest = [part for part in question.parts if not isinstance(part, Text)]
-        question.parts = [Text(sound(text)), *rest]
+        question.parts = [Text(wording.text(text, TEXT_CHARS, "text")), *rest]
         sql = "UPDATE message SET parts = ?, updated_at = ? WHERE id = ? AND state = 'queued'"
         changed = await self._kit.store.write(
             (_LOCK, [(now_ns(), question.conversation)]), (sql, [(pack(question.parts), now_ns(), id)])

@@ -10,7 +10,7 @@ import pytest
 from chatroom import Room, Talk, Worker, text
 from tests.vendor import Vendor
 
-from freehold.assist.turns import QUEUED
+from freehold.assist.turns import QUEUED, TEXT_CHARS
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -293,3 +293,13 @@ async def test_what_no_store_holds_is_a_mistake_of_who_sends_it(ann: Talk) -> No
     assert (await ann.client.get("/api/conversations?project=%00")).status_code in (200, 400)
     turn = {"text": "x", "models": ["plain"], "parent": "\0"}
     assert (await ann.client.post(f"/api/conversations/{talk}/turns", json=turn)).status_code in (400, 404)
+
+
+async def test_a_question_has_a_longest(ann: Talk) -> None:
+    talk = await ann.begin()
+    body = {"text": "x" * (TEXT_CHARS + 1), "models": ["plain"]}
+    refused = await ann.client.post(f"/api/conversations/{talk}/turns", json=body)
+    assert refused.status_code == 400 and refused.json()["error"]["code"] == "text_too_long"
+    assert (await ann.open(talk))["messages"] == []
+    nothing = {"text": "\0 \0", "models": ["plain"]}
+    assert (await ann.client.post(f"/api/conversations/{talk}/turns", json=nothing)).status_code == 400

@@ -112,6 +112,7 @@ def test_a_model_may_lie_anywhere(tmp_path: Path) -> None:
         ('{ kind = "path", path = "weights/mine.gguf" }', '{ kind = "url", url = "file:///etc/passwd" }', "http"),
         ('{ kind = "path", path = "weights/mine.gguf" }', '{ kind = "hf", repo = "x", path = "y" }', "owner/name"),
         ('{ kind = "path", path = "weights/mine.gguf" }', '{ kind = "hf", repo = "o/x", path = "../y" }', "owner/name"),
+        ('{ kind = "path", path = "weights/mine.gguf" }', '{ kind = "hf", repo = "../x", path = "y" }', "owner/name"),
         ('{ kind = "path", path = "weights/mine.gguf" }', '{ kind = "pypi", parts = [] }', "parts"),
         (
             '{ kind = "path", path = "weights/mine.gguf" }',
