@@ -1,4 +1,4 @@
-"""What a model writes, in the chat: Markdown, code, tables, math, diagrams, artifacts; and attacks, which do nothing."""
+"""What a model writes, in the chat: Markdown, code, tables, math, diagrams, artifacts; and attacks that do nothing."""
 
 from __future__ import annotations
 
