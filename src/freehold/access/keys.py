@@ -16,7 +16,7 @@ import msgspec
 
 from freehold.access.limits import Limit, parse_all
 from freehold.access.names import check_name
-from freehold.access.teams import Team, find_team, list_teams, pack
+from freehold.access.teams import Team, list_teams, pack, usable_team
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, NotFound, StoreError, Unauthenticated
 from freehold.core.ids import new_id, new_secret
@@ -151,11 +151,7 @@ async def create(
         raise BadRequest(
             "a key for no route can call nothing", param="routes", hint="name a route, or leave routes out"
         )
-    found: Team | None = await find_team(store, team) if team is not None else None
-    if found is not None and found.disabled_at is not None:
-        raise BadRequest(
-            f"the team {found.name} is disabled", param="team", hint="enable it first, or name another one"
-        )
+    found: Team | None = await usable_team(store, team) if team is not None else None
     id, secret = new_id("key"), new_secret("fh")
     key = Key(
         id, name, secret[:PREFIX], found.id if found else None, routes and frozenset(routes), expires,
@@ -193,6 +189,16 @@ async def _insert(store: Store, key: Key, hash: bytes) -> None:
 async def list_keys(store: Store) -> list[Key]:
     """Return all keys, revoked and expired ones too, oldest first, each with its own limits."""
     return [_read(row)[1] for row in await store.fetch(f"SELECT {COLUMNS} FROM key ORDER BY id")]
+
+
+async def count_by_team(store: Store) -> dict[str, int]:
+    """Return how many keys that are in force each team (an id) has; one that has none is left out."""
+    rows = await store.fetch(
+        "SELECT team, COUNT(*) FROM key WHERE team IS NOT NULL AND revoked_at IS NULL "
+        "AND (expires_at IS NULL OR expires_at > ?) GROUP BY team",
+        now_ns(),
+    )
+    return {team: int(count) for team, count in rows}
 
 
 async def revoke(store: Store, which: str) -> Key:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -17,9 +17,9 @@ import msgspec
 
 from freehold.access import keys
 from freehold.access.limits import parse_all
-from freehold.access.teams import find_team
+from freehold.access.teams import usable_team
 from freehold.core.clock import now_ns
-from freehold.core.errors import BadRequest, Forbidden, NotFound, StoreError
+from freehold.core.errors import BadRequest, Forbidden, NotFound, StoreError, TooLarge
 from freehold.core.ids import new_id
 from freehold.store import CONFLICT, Store
 from freehold.store.base import Step
@@ -32,6 +32,9 @@ RANKS: dict[str, int] = {"public": 0, "member": 1, "auditor": 2, "admin": 3, "ow
 KEY_PREFIX = "chat-"
 DISPLAY = 120
 """Longest name to be shown, characters."""
+SETTINGS = 16_384
+"""Longest settings of a member, bytes of JSON."""
+_RACES = 5
 
 _COLUMNS = "id, name, display, role, team, key, password, subject, settings, created_at, disabled_at, last_seen_at"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,58}")
@@ -135,9 +138,7 @@ async def _new(
     store: Store, name: str, role: Role, display: str, team: str | None, limits: Sequence[str], subject: str | None
 ) -> tuple[Member, keys.Key]:
     plain, now = check_name(name), now_ns()
-    found = await find_team(store, team) if team is not None else None
-    if found is not None and found.disabled_at is not None:
-        raise BadRequest(f"the team {found.name} is disabled", param="team", hint="enable it first, or name another")
+    found = await usable_team(store, team) if team is not None else None
     id = new_id("key")
     key = keys.Key(
         id, KEY_PREFIX + plain, "", found.id if found else None, None, None, parse_all(limits, f"key:{id}"), now, None,
@@ -224,9 +225,10 @@ async def set_role(store: Store, which: str, role: Role) -> Member:
 
 
 async def set_team(store: Store, which: str, team: str | None) -> Member:
-    """Put a member, and with it its key, into a team (id or name), or into none. NotFound for the team."""
+    """Put a member, and with it its key, into a team (id or name), or into none. NotFound for the team, BadRequest
+    when it is disabled."""
     member = await find(store, which)
-    id = (await find_team(store, team)).id if team is not None else None
+    id = (await usable_team(store, team)).id if team is not None else None
     await store.write(
         ("UPDATE key SET team = ? WHERE id = ?", [(id, member.key)]),
         ("UPDATE member SET team = ? WHERE id = ?", [(id, member.id)]),
@@ -306,10 +308,31 @@ async def unlink(store: Store, id: str) -> None:
     await store.write(("UPDATE member SET subject = NULL WHERE id = ?", [(id,)]))
 
 
-async def update(store: Store, id: str, *, display: str, settings: dict[str, Any]) -> None:
-    """Keep a member's own name and settings."""
-    text = msgspec.json.encode(settings).decode()
-    await store.write(("UPDATE member SET display = ?, settings = ? WHERE id = ?", [(display, text, id)]))
+async def set_display(store: Store, id: str, display: str) -> None:
+    """Keep what `check_display` returned as the name that is shown of the member `id`."""
+    await store.write(("UPDATE member SET display = ? WHERE id = ?", [(display, id)]))
+
+
+async def change_settings(store: Store, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Put `values` into a member's own settings, one by one (None takes one away), and return them all; what changes
+    in another tab at this moment is kept. TooLarge beyond SETTINGS bytes of JSON."""
+    for _ in range(_RACES):
+        ((kept,),) = await store.fetch("SELECT settings FROM member WHERE id = ?", id)
+        merged = {**msgspec.json.decode(kept), **values}
+        settings = {name: value for name, value in merged.items() if value is not None}
+        text = msgspec.json.encode(settings)
+        if len(text) > SETTINGS:
+            raise TooLarge("The settings are too long.", param="settings", hint=f"keep them below {SETTINGS} bytes")
+        sql = "UPDATE member SET settings = ? WHERE id = ? AND settings = ?"
+        if await store.write((sql, [(text.decode(), id, kept)])):
+            return settings
+    raise BadRequest("The settings are being changed elsewhere.", param="settings", hint="try again")
+
+
+async def count_by_team(store: Store) -> dict[str, int]:
+    """Return how many members who may sign in each team (an id) has; one that has none is left out."""
+    sql = "SELECT team, COUNT(*) FROM member WHERE team IS NOT NULL AND disabled_at IS NULL GROUP BY team"
+    return {team: int(count) for team, count in await store.fetch(sql)}
 
 
 def read(row: Sequence[Any]) -> Member:

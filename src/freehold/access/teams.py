@@ -61,6 +61,15 @@ async def find_team(store: Store, id_or_name: str) -> Team:
     return unpack(rows[0])
 
 
+async def usable_team(store: Store, id_or_name: str) -> Team:
+    """Return the team of that id or name, to put somebody into. NotFound when there is none, BadRequest when it is
+    disabled."""
+    team = await find_team(store, id_or_name)
+    if team.disabled_at is not None:
+        raise BadRequest(f"The team {team.name} is disabled.", param="team", hint="enable it first, or name another")
+    return team
+
+
 async def update_team(store: Store, id_or_name: str, *, limits: Sequence[str]) -> Team:
     """Give a team other limits. What was counted under a limit of the same measure and window stays counted."""
     team = await find_team(store, id_or_name)

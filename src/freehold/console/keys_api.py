@@ -10,8 +10,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from freehold import access
-from freehold.access import Key, Limit, Standing, Team
-from freehold.access.members import Member
+from freehold.access import Key, Limit, Member, Standing, Team
 from freehold.console.figures import MS
 from freehold.console.office import Office
 from freehold.console.shapes import Named
@@ -201,7 +200,7 @@ class _Keys:
         person = (await office.people()).get(id)
         if person is not None:
             raise BadRequest(
-                f"This key is {person[1]}'s own.",
+                f"This key is {person.name}'s own.",
                 code="key_of_member",
                 hint="disable that member: the key ends with it",
             )
@@ -214,14 +213,15 @@ class _Keys:
         return await self._one(key)
 
     async def teams(self, request: Request[Member]) -> Teams:
-        return Teams([await self._team(team) for team in await access.list_teams(self._office.store)])
+        return Teams(await self._teams(await access.list_teams(self._office.store)))
 
     async def create_team(self, request: Request[Member]) -> TeamShown:
         body = request.body
         _read(body.limits)
         team = await access.create_team(self._office.store, body.name, limits=body.limits)
         await self._office.note(request.who, "team.create", team=team.id, name=team.name, limits=body.limits)
-        return await self._team(team)
+        (shown,) = await self._teams([team])
+        return shown
 
     async def change_team(self, request: Request[Member]) -> TeamShown:
         store, body = self._office.store, request.body
@@ -236,7 +236,8 @@ class _Keys:
         limits = [limit.describe() for limit in team.limits]
         disabled = team.disabled_at is not None
         await self._office.note(request.who, "team.set", team=team.id, name=team.name, limits=limits, disabled=disabled)
-        return await self._team(team)
+        (shown,) = await self._teams([team])
+        return shown
 
     async def read_limits(self, request: Request[Member]) -> LimitsShown:
         return LimitsShown([_shown(limit, None) for limit in _read(request.body.limits)])
@@ -247,9 +248,7 @@ class _Keys:
         teams = {team.id: team for team in await access.list_teams(self._office.store)}
         return await self._key(key, teams, await self._office.people(), await self._last_used())
 
-    async def _key(
-        self, key: Key, teams: dict[str, Team], people: dict[str, tuple[str, str, str]], used: dict[str, int]
-    ) -> KeyShown:
+    async def _key(self, key: Key, teams: dict[str, Team], people: dict[str, Member], used: dict[str, int]) -> KeyShown:
         team, person, state = teams.get(key.team or ""), people.get(key.id), _state(key, teams)
         counted = state in ("active", "team_disabled")  # others take room in the meter that nobody frees
         return KeyShown(
@@ -257,7 +256,7 @@ class _Keys:
             name=key.name,
             prefix=key.prefix,
             team=Named(team.id, team.name) if team is not None else None,
-            member=Named(person[0], person[2] or person[1]) if person is not None else None,
+            member=Named(person.id, person.display) if person is not None else None,
             routes=sorted(key.routes) if key.routes is not None else None,
             limits=await self._limits(key.limits, counted),
             team_limits=await self._limits(team.limits if team is not None else (), counted),
@@ -269,23 +268,21 @@ class _Keys:
             state=state,
         )
 
-    async def _team(self, team: Team) -> TeamShown:
-        store, now = self._office.store, now_ns()
-        keys = await store.fetch(
-            "SELECT COUNT(*) FROM key WHERE team = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
-            team.id,
-            now,
-        )
-        members = await store.fetch("SELECT COUNT(*) FROM member WHERE team = ? AND disabled_at IS NULL", team.id)
-        return TeamShown(
-            id=team.id,
-            name=team.name,
-            limits=await self._limits(team.limits, True),
-            keys=int(keys[0][0]),
-            members=int(members[0][0]),
-            created_at=team.created_at // MS,
-            disabled_at=team.disabled_at // MS if team.disabled_at is not None else None,
-        )
+    async def _teams(self, teams: Sequence[Team]) -> list[TeamShown]:
+        store = self._office.store
+        in_force, people = await access.keys.count_by_team(store), await access.members.count_by_team(store)
+        return [
+            TeamShown(
+                id=team.id,
+                name=team.name,
+                limits=await self._limits(team.limits, True),
+                keys=in_force.get(team.id, 0),
+                members=people.get(team.id, 0),
+                created_at=team.created_at // MS,
+                disabled_at=team.disabled_at // MS if team.disabled_at is not None else None,
+            )
+            for team in teams
+        ]
 
     async def _limits(self, limits: Sequence[Limit], counted: bool) -> list[LimitShown]:
         return [_shown(limit, await self._office.standing(limit) if counted else None) for limit in limits]

@@ -11,11 +11,9 @@ from freehold.console import invitations
 from freehold.console.audit import note
 from freehold.console.identify import Identity
 from freehold.console.signin import Form, Name, Password, Shown, shown
-from freehold.core.errors import BadRequest, Forbidden, OverLimit, TooLarge
+from freehold.core.errors import BadRequest, Forbidden, OverLimit
 from freehold.wire.api import Endpoint, Request
 
-SETTINGS_BYTES = 16384
-"""Longest settings of a member, as JSON."""
 _TOKENS = 50
 _DAY = 86400 * 1_000_000_000
 
@@ -93,18 +91,14 @@ class MeDesk:
         return shown(request.who)
 
     async def _change(self, request: Request[Member]) -> Shown:
-        member, body = await members.find(self._identity.store, request.who.id), request.body
-        display = members.check_display(body.display) if body.display is not None else member.display
-        merged = {**member.settings, **body.settings}
-        settings = {key: value for key, value in merged.items() if value is not None}
-        if len(msgspec.json.encode(settings)) > SETTINGS_BYTES:
-            raise TooLarge(
-                "The settings are too long.", param="settings", hint=f"keep them below {SETTINGS_BYTES} bytes"
-            )
-        changed = msgspec.structs.replace(member, display=display or member.name, settings=settings)
-        await members.update(self._identity.store, member.id, display=changed.display, settings=settings)
+        store, id, body = self._identity.store, request.who.id, request.body
+        display = members.check_display(body.display) or request.who.name if body.display is not None else None
+        if body.settings:
+            await members.change_settings(store, id, body.settings)
+        if display is not None:
+            await members.set_display(store, id, display)
         self._identity.sessions.forget()
-        return shown(changed)
+        return shown(await members.find(store, id))
 
     async def _password(self, request: Request[Member]) -> None:
         identity, member, body = self._identity, request.who, request.body

@@ -171,7 +171,7 @@ class MembersDesk:
             await note(identity.ledger, "member.team", request.who, **about, team=changed.team, before=member.team)
         if body.display is not UNSET:
             display = members.check_display(body.display) or member.name
-            await members.update(identity.store, member.id, display=display, settings=member.settings)
+            await members.set_display(identity.store, member.id, display)
             await note(identity.ledger, "member.display", request.who, **about, display=display)
         if body.disabled is not UNSET:
             await (members.disable if body.disabled else members.enable)(identity.store, member.id)

@@ -8,9 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from freehold import access
-from freehold.access import SharedMeter, Standing, StoreMeter
-from freehold.access.limits import Limit
-from freehold.access.members import Member
+from freehold.access import Limit, Member, SharedMeter, Standing, StoreMeter, members
 from freehold.console.audit import note
 from freehold.core.errors import ConfigError
 from freehold.pipeline import Pipeline
@@ -42,13 +40,12 @@ class Office(msgspec.Struct, frozen=True):
     async def names(self) -> dict[str, str]:
         """Return what keys and teams are called, by id; a member's key by who that is."""
         keys = {key.id: key.name for key in await access.list_keys(self.store)}
-        keys |= {key: display or name for key, (_, name, display) in (await self.people()).items()}
+        keys |= {key: member.display for key, member in (await self.people()).items()}
         return keys | {team.id: team.name for team in await access.list_teams(self.store)}
 
-    async def people(self) -> dict[str, tuple[str, str, str]]:
-        """Return (id, name, display) of each member, by the id of its key."""
-        rows = await self.store.fetch("SELECT key, id, name, display FROM member")
-        return {key: (id, name, display) for key, id, name, display in rows}
+    async def people(self) -> dict[str, Member]:
+        """Return the members by the ids of their keys."""
+        return {member.key: member for member in await members.list_members(self.store)}
 
     async def standing(self, limit: Limit) -> Standing | None:
         """Return how far a limit is used now; None where nothing counts."""

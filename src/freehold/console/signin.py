@@ -295,7 +295,7 @@ class SignInDesk:
         if not await take(identity.store, "invite", body.token):
             raise _no_invitation()
         await members.set_password(identity.store, member.id, sealed)
-        await members.update(identity.store, member.id, display=display, settings=member.settings)
+        await members.set_display(identity.store, member.id, display)
         await identity.sessions.revoke_all(member.id)
         await throttle.passed(identity.store, throttle.by_name(member.name))
         await note(identity.ledger, "invitation.accept", member, of=member.id, name=member.name)

@@ -11,7 +11,7 @@ import pytest
 from freehold import access
 from freehold import store as stores
 from freehold.access import Sessions, members, passwords, sessions, throttle
-from freehold.core.errors import BadRequest, Forbidden, NotFound, OverLimit, StoreError, Unauthenticated
+from freehold.core.errors import BadRequest, Forbidden, NotFound, OverLimit, StoreError, TooLarge, Unauthenticated
 from freehold.store import Store
 
 WEEK = 7 * 86400 * 1_000_000_000
@@ -78,6 +78,18 @@ async def test_a_disabled_team_stops_its_members_keys(store: Store) -> None:
         (await access.load(store)).by_id(ann.key)
     await members.set_team(store, "ann", None)
     assert (await access.load(store)).by_id(ann.key).team is None
+    with pytest.raises(BadRequest, match="disabled"):
+        await members.set_team(store, "ann", "red")
+
+
+async def test_settings_that_change_in_two_tabs_are_both_kept(store: Store) -> None:
+    olga = await owner(store)
+    changes = [members.change_settings(store, olga.id, {name: name}) for name in ("theme", "locale", "send")]
+    await asyncio.gather(*changes, members.set_display(store, olga.id, "Olga O"))
+    now = await members.find(store, olga.id)
+    assert now.settings == {"theme": "theme", "locale": "locale", "send": "send"} and now.display == "Olga O"
+    with pytest.raises(TooLarge):
+        await members.change_settings(store, olga.id, {"x": "y" * members.SETTINGS})
 
 
 async def test_the_last_owner_stays(store: Store) -> None:
