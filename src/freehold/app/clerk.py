@@ -31,7 +31,7 @@ async def answer(
 
     `key` is the id of the key that calls are made with. Raises what the endpoint raises, NotFound where there is none.
     """
-    table = {(endpoint.method, endpoint.path): endpoint for endpoint in admin.endpoints(*_parts(office))}
+    table = {(endpoint.method, endpoint.path): endpoint for endpoint in admin.endpoints(office)}
     endpoint = table.get((method, path))
     if endpoint is None:
         raise NotFound(f"There is nothing at {method} {path}.", hint="the server is of another version; restart it")
@@ -46,7 +46,3 @@ async def answer(
     if isinstance(found, Raw):
         return found.body.decode("utf-8", "replace")
     return msgspec.to_builtins(found)
-
-
-def _parts(office: Office) -> tuple[Any, Any, Any]:
-    return office.pipeline, office.store, office.control

@@ -68,7 +68,7 @@ def endpoints() -> list[Endpoint]:
         nothing: Any = _Nothing()
         console = Console(nothing, nothing, nothing, Settings())
         assist = Assist(nothing, nothing, nothing, nothing, AssistSettings(), "")
-        return [*console.endpoints(), *admin.endpoints(nothing, nothing, nothing), *assist.endpoints()]
+        return [*console.endpoints(), *admin.endpoints(admin.Office(nothing, nothing, nothing)), *assist.endpoints()]
 
     return asyncio.run(build())
 

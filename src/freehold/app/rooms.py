@@ -55,7 +55,7 @@ class Rooms:
         rooms = cls(console, assist)
         endpoints = [
             *console.endpoints(),
-            *admin.endpoints(pipeline, opened, control),
+            *admin.endpoints(admin.Office(pipeline, opened, control)),
             *assist.endpoints(),
             Endpoint(method="GET", path="/api/openapi.json", run=rooms._describe, access="public", tag="about",
                      summary="All of this, described as OpenAPI 3.1"),

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from freehold.console import deployments, keys_api, ledger_api, models_api, overview, settings_api
 from freehold.console.office import Control, Office
-from freehold.pipeline import Pipeline
-from freehold.store import Store
 from freehold.wire.api import Endpoint
 
 __all__ = ["Control", "Office", "endpoints"]
 
 
-def endpoints(pipeline: Pipeline, store: Store, control: Control) -> list[Endpoint]:
+def endpoints(office: Office) -> list[Endpoint]:
     """Return the endpoints below /api/admin, but for members and their sessions."""
-    office = Office(pipeline, store, control)
     rooms = (overview, deployments, models_api, keys_api, ledger_api, settings_api)
     return [endpoint for room in rooms for endpoint in room.endpoints(office)]

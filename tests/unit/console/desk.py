@@ -120,7 +120,7 @@ async def open_desk(folder: Path, text: str) -> AsyncIterator[Desk]:
     async def identify(exchange: Exchange, access: Access) -> Any:
         return desk.who
 
-    api = Api(admin.endpoints(house.door.pipeline, kept, Around(supervisor)), identify)
+    api = Api(admin.endpoints(admin.Office(house.door.pipeline, kept, Around(supervisor))), identify)
 
     async def answer(exchange: Exchange) -> None:
         try:
