@@ -35,6 +35,8 @@ OVERLAP_MS = 5_000
 behind what is heard."""
 IDLE = 300.0
 """Seconds after which a ring that nobody follows is let go of."""
+UNFOLLOWED_BYTES = 33_554_432
+"""What all rings that nobody follows hold at most: beyond it the oldest go, and who comes back gets a summary."""
 
 Told = tuple[str, Any]
 """An event: its name and its data."""
@@ -210,9 +212,11 @@ class Hub:
 
     def tidy(self) -> None:
         """Let go of rings that nobody needs."""
-        limit = time.monotonic() - IDLE
-        for name, channel in list(self._channels.items()):
-            if not channel.readers and channel.used_at < limit:
+        limit, room = time.monotonic() - IDLE, UNFOLLOWED_BYTES
+        alone = [(name, channel) for name, channel in self._channels.items() if not channel.readers]
+        for name, channel in sorted(alone, key=lambda each: -each[1].used_at):
+            room -= channel.size
+            if channel.used_at < limit or room < 0:
                 del self._channels[name]
 
     def close(self) -> None:

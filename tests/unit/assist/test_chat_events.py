@@ -225,3 +225,20 @@ async def test_one_member_does_not_take_all_connections(room: Room, monkeypatch:
             async with ann.client.stream("GET", path) as reply:
                 if reply.status_code == 200:
                     break
+
+
+async def test_rings_that_nobody_follows_do_not_fill_the_memory(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = room.talk(await room.worker())
+    hub = room.workers[0].assist._hub
+    followed, old, new = [await ann.begin() for _ in range(3)]
+    async with ann.follow(followed) as screen:
+        await screen.until(lambda s: s.conversation is not None)
+        for talk in (followed, old, new):
+            hub.publish(talk, "note", "x" * 1000)
+        monkeypatch.setattr(events_module, "UNFOLLOWED_BYTES", 1500)
+        hub.tidy()
+        assert set(hub._channels) == {followed, new}
+        posted = await ann.turn(old, "and now")
+        async with ann.follow(old) as back:
+            await back.until(lambda s: s.messages.get(posted["answers"][0]["id"], {}).get("state") == "done")
+            assert back.gaps == 0
