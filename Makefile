@@ -30,7 +30,8 @@ test: ## install what the tests need and run them all; ARGS="-k name" for some
 	@scripts/browser.sh
 	@scripts/test-needs.sh
 	@.venv/bin/freehold models pull smollm2-135m-instruct all-minilm-l6-v2
-	@exec $(PY) -m pytest -n 3 --dist loadfile $(ARGS)
+	@folder=$$(mktemp -d /tmp/fh.XXXXXX) && $(PY) -m pytest -n 3 --dist loadfile --basetemp=$$folder/t $(ARGS); \
+		code=$$?; rm -rf "$$folder"; exit $$code
 
 check: ## ruff, mypy strict, import-linter, architecture tests
 	@scripts/install.sh .venv requirements/test.txt

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -15,6 +16,10 @@ from tests.system import System
 from tests.vendor import Vendor
 
 pytest_plugins = ["tests.postgres"]
+
+# How long an example takes says nothing on a machine that does other things too.
+hypothesis.settings.register_profile("freehold", deadline=None)
+hypothesis.settings.load_profile("freehold")
 
 Starter = Callable[..., System]
 

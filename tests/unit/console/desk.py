@@ -18,6 +18,7 @@ import msgspec
 from freehold import access, store
 from freehold.access import members
 from freehold.app.environment import Environment
+from freehold.app.first_run import folders
 from freehold.app.house import House
 from freehold.app.load import load
 from freehold.app.supervisor import Supervisor
@@ -107,7 +108,7 @@ async def open_desk(folder: Path, text: str) -> AsyncIterator[Desk]:
         return load(str(file), environment, folder)
 
     config = again()
-    config.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folders(config)
     kept = await store.open(config.store_url)
     owner = await members.create_first(kept, "olga", display="Olga", password=None)
     upkeep = await Upkeep.open(config, environment)

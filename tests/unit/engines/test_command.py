@@ -108,7 +108,8 @@ async def test_a_command_that_does_not_exist_fails_at_once(manage: Make) -> None
     missing = Command(command="/nowhere/server --port {port}", health="/", start_seconds=5)
     manager = manage(missing)
     asking = asyncio.create_task(manager.ready("theirs"))
-    await asyncio.sleep(1)
+    while not (manager.status() and manager.status()[0]["reason"]):
+        await asyncio.sleep(0.05)
     assert "cannot run /nowhere/server" in manager.status()[0]["reason"]
     asking.cancel()
 
