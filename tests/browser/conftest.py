@@ -161,7 +161,8 @@ def axe(_axe: str) -> Callable[[Page], list[str]]:
     """`axe(page)` returns the violations of WCAG 2.2 A and AA and of good practice, a line each."""
 
     def run(page: Page, within: str = "") -> list[str]:
-        page.evaluate(_axe)
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(_axe)
         options = {"runOnly": {"type": "tag", "values": AXE_RULES}, "resultTypes": ["violations"]}
         found = page.evaluate("([where, o]) => axe.run(where || document, o)", [within, options])
         return [
