@@ -27,7 +27,7 @@ from freehold.assist.prompts import Prompts
 from freehold.assist.search import Hits
 from freehold.assist.shares import Shares
 from freehold.store import Store
-from freehold.wire.api import SENT, Endpoint, Raw, Request
+from freehold.wire.api import PRIVATE, SENT, Endpoint, Raw, Request
 
 if TYPE_CHECKING:
     from freehold.access.members import Member
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _PIECE = 262_144
 _AT_ONCE = 2
 """Exports that one process of the server writes at a time."""
-_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _MEDIA = {"json": "application/json", "zip": "application/zip", "md": "text/markdown; charset=utf-8"}
 
 
@@ -110,7 +109,7 @@ class Library:
             body = markdown(found, messages).encode("utf-8", "replace")
         else:
             body = msgspec.json.encode({"format": "freehold.conversation", "version": VERSION, **document})
-        return Raw(body, _MEDIA[form], (_attached(name), *_HEADERS))
+        return Raw(body, _MEDIA[form], (_attached(name), *PRIVATE))
 
     async def _account(self, request: Request[Member]) -> Any:
         who, form = request.who, request.query.format
@@ -129,7 +128,7 @@ class Library:
                 await write(out)
                 size = out.tell()
                 out.seek(0)
-                headers = [(b"content-type", _MEDIA[form].encode()), _attached(name), *_HEADERS]
+                headers = [(b"content-type", _MEDIA[form].encode()), _attached(name), *PRIVATE]
                 exchange.start(200, [*headers, (b"x-freehold-bytes", b"%d" % size)])
                 free = asyncio.Event()
                 free.set()

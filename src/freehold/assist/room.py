@@ -98,7 +98,6 @@ class Assist:
             "projects": await projects.all_of(self._store, member.id),
             "assistants": await assistants.all_of(self._store, member),
             "tools": await self._toolbox.servers(member),
-            "queue": 0,
         }
 
     async def start(self) -> None:

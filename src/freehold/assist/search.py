@@ -98,11 +98,6 @@ def forget(conversation: str) -> Step:
     return "DELETE FROM message_search WHERE conversation = ?", [(conversation,)]
 
 
-def forget_message(message: str) -> Step:
-    """Return the step that takes the words of one message out of the index."""
-    return "DELETE FROM message_search WHERE message = ?", [(message,)]
-
-
 def text_of(parts: str | list[Any]) -> str:
     """Return what is to be indexed of a message's parts (a list, or its JSON): texts, and names of files."""
     try:

@@ -11,7 +11,7 @@ from freehold.core.clock import iso, now_ns
 from freehold.ledger import Query, entries, told
 from freehold.ledger.export import WRITERS
 from freehold.store import Store
-from freehold.wire.api import SENT
+from freehold.wire.api import PRIVATE, SENT
 from freehold.wire.exchange import Exchange
 
 CHUNK = 1_000  # entries that are made ready at once, beside the loop
@@ -33,8 +33,7 @@ async def stream(
         [
             (b"content-type", _MEDIA[form].encode()),
             (b"content-disposition", f'attachment; filename="{file}"'.encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
+            *PRIVATE,
         ],
     )
     exchange.on_pressure(free.clear, free.set)

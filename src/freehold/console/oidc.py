@@ -26,7 +26,7 @@ from freehold.console.signin import Form, Name, SignInDesk
 from freehold.core.clock import tick
 from freehold.core.errors import BadRequest, Forbidden, FreeholdError, NotFound, OverLimit, StoreError, Unauthenticated
 from freehold.core.ids import new_secret
-from freehold.wire.api import Endpoint, Raw, Request
+from freehold.wire.api import PRIVATE, Endpoint, Raw, Request
 from freehold.wire.client import Client
 from freehold.wire.exchange import Exchange
 from freehold.wire.http import Headers
@@ -105,8 +105,7 @@ class OidcDesk:
                 "A token may not do that.", code="token_not_enough", hint="sign in at the page with a browser"
             )
         url, headers = await self._start(request.exchange, provider, request.body.next, request.who.id)
-        fixed = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-        return Raw(msgspec.json.encode(There(url)), "application/json", (*fixed, *headers))
+        return Raw(msgspec.json.encode(There(url)), "application/json", (*PRIVATE, *headers))
 
     async def _unlink(self, request: Request[Member]) -> None:
         member = await members.find(self._identity.store, request.who.id)

@@ -18,7 +18,7 @@ from freehold.console.identify import COOKIE, Identity
 from freehold.console.invitations import look, take
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, Forbidden, FreeholdError, OverLimit, Unauthenticated
-from freehold.wire.api import Endpoint, Raw, Request
+from freehold.wire.api import PRIVATE, Endpoint, Raw, Request
 from freehold.wire.exchange import Exchange
 from freehold.wire.http import Headers
 
@@ -162,8 +162,7 @@ class SignInDesk:
             version=settings.version,
             home=await self._home(found[1]) if found else None,
         )
-        fixed = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-        return Raw(msgspec.json.encode(body), "application/json", (*fixed, *headers))
+        return Raw(msgspec.json.encode(body), "application/json", (*PRIVATE, *headers))
 
     async def _home(self, member: Member) -> dict[str, Any] | None:
         """A member's key is new for a moment after the member is, until this process has heard of it."""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from freehold.core.errors import BadRequest, FreeholdError, MethodNotAllowed, NotFound, StoreError
+from freehold.core.errors import BadRequest, MethodNotAllowed, NotFound, StoreError
 from freehold.core.ids import new_id
 from freehold.wire.exchange import Exchange
 from freehold.wire.http import Headers
@@ -25,11 +25,9 @@ W = TypeVar("W")
 Access = Literal["public", "member", "auditor", "admin", "owner"]
 """The least role that an endpoint asks for; `public` asks for none."""
 
-JSON: Headers = (
-    (b"content-type", b"application/json"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-)
+PRIVATE: Headers = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""For what is told to one person: it is stored nowhere, and is what its type says."""
+JSON: Headers = ((b"content-type", b"application/json"), *PRIVATE)
 _STREAM: Headers = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -298,8 +296,3 @@ def _convert(read: Callable[[], Any], form: Any, pairs: dict[str, str] | None) -
         raise BadRequest(message + ".", param=where.strip("`.") or None, hint="see /api/openapi.json") from e
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise BadRequest(f"The request body is not sound JSON: {e}.", hint="look at the place that is named") from e
-
-
-def failure(e: FreeholdError) -> dict[str, Any]:
-    """Return an error as it stands in an event of a stream."""
-    return {"code": e.code, "message": e.sentences(), "param": e.param}

@@ -290,7 +290,7 @@ async function enter() {
     const [{ SignIn }] = await Promise.all([import("./signin.js"), style("/signin.css")]);
     return render(html`<main class="sign-in"><${SignIn} again=${false} done=${start} /></main>`, root);
   }
-  const home = session.home ?? { models: [], conversations: [], projects: [], assistants: [], tools: [], queue: 0 };
+  const home = session.home ?? { models: [], conversations: [], projects: [], assistants: [], tools: [] };
   const chosen = recall("models") ?? session.member.settings.models ?? [];
   change({
     models: home.models, conversations: home.conversations, projects: home.projects, assistants: home.assistants, tools: home.tools,

@@ -8,7 +8,7 @@
 /** @typedef {{name: string, kind: "text" | "choice" | "long", choices: string[], default: string}} Variable */
 /** @typedef {{id: string, name: string, text: string, variables: Variable[], shared: boolean, own: boolean}} Prompt */
 /** @typedef {{name: string, title: string, kind: string, state: string, error: string, tools: {name: string, description: string, schema: any, allow: string}[]}} ToolServer */
-/** @typedef {{models: Model[], conversations: Conversation[], projects: Project[], assistants: Assistant[], tools: ToolServer[], queue: number}} Home */
+/** @typedef {{models: Model[], conversations: Conversation[], projects: Project[], assistants: Assistant[], tools: ToolServer[]}} Home */
 /** @typedef {{member: Member | null, csrf: string, setup: boolean, code: boolean, password: boolean, oidc: {id: string, name: string}[], version: string, home: Home | null}} Session */
 
 /** @typedef {{id: string, title: string, project: string | null, assistant: string | null, leaf: string | null, models: string[], tools: string[], pinned: boolean, archived: boolean, source: string, created_at: number, updated_at: number, running: boolean}} Conversation */
