@@ -232,7 +232,10 @@ async def test_a_spool_that_fails_too_refuses(store: SQLite, tmp_path: Path) -> 
     await until_ok(ledger)
     await ledger.intend(intent("b"))
     await ledger.close()
-    assert await calls(store) == [("b", "intent", "")]
+    kept = await calls(store)
+    assert [call for call in kept if call[0] == "b"] == [("b", "intent", "")]
+    # A write that was given up may still have got through just then: what it said is taken back.
+    assert [call for call in kept if call[0] == "a"] in ([], [("a", "intent", ""), ("a", "outcome", "not_sent")])
 
 
 def test_a_torn_record_is_skipped_and_the_next_one_read(tmp_path: Path) -> None:
