@@ -3,6 +3,7 @@
 
 import { html, render, useEffect, useRef, useState } from "/vendor/preact.mjs";
 import { t } from "/i18n.js";
+import { IconButton, style } from "/ui.js";
 
 /**
  * What a panel is handed. `session` is the answer of GET /api/session; `changed(what)` tells the page that something it
@@ -11,28 +12,28 @@ import { t } from "/i18n.js";
  * @typedef {{context: Context, close: () => void}} Panel
  */
 
-/** @type {[string, string, () => Promise<any>][]} */
+/** @type {[string, () => Promise<any>][]} */
 const LEAVES = [
-  ["general", "General", () => import("/panels/general.js")],
-  ["memories", "Memory", () => import("/panels/memories.js")],
-  ["prompts", "Saved prompts", () => import("/panels/prompts.js")],
-  ["assistants", "Assistants", () => import("/panels/assistants.js")],
-  ["tools", "Tools", () => import("/panels/tools.js")],
-  ["imports", "Import", () => import("/panels/imports.js")],
-  ["exports", "Export", () => import("/panels/exports.js")],
-  ["shares", "Shared links", () => import("/panels/shares.js")],
-  ["sessions", "Sign-ins and tokens", () => import("/panels/sessions.js")],
+  ["general", () => import("/panels/general.js")],
+  ["memories", () => import("/panels/memories.js")],
+  ["prompts", () => import("/panels/prompts.js")],
+  ["assistants", () => import("/panels/assistants.js")],
+  ["tools", () => import("/panels/tools.js")],
+  ["imports", () => import("/panels/imports.js")],
+  ["exports", () => import("/panels/exports.js")],
+  ["shares", () => import("/panels/shares.js")],
+  ["sessions", () => import("/panels/sessions.js")],
 ];
 
-/** @type {Record<string, [string, () => Promise<any>]>} */
+/** @type {Record<string, () => Promise<any>>} */
 const SMALL = {
-  project: ["Project", () => import("/panels/project.js")],
-  share: ["Share this conversation", () => import("/panels/share.js")],
-  fill: ["Fill in the prompt", () => import("/panels/fill.js")],
+  project: () => import("/panels/project.js"),
+  share: () => import("/panels/share.js"),
+  fill: () => import("/panels/fill.js"),
 };
 
-/** The names of the leaves as people read them; here so that the catalogue of texts finds them. */
-export function leafTitle(/** @type {string} */ name) {
+/** What a leaf or a small dialog is called. */
+function title(/** @type {string} */ name) {
   return {
     general: t("General"),
     memories: t("Memory"),
@@ -56,7 +57,7 @@ export function leafTitle(/** @type {string} */ name) {
  * @returns {Promise<void>}
  */
 export async function openPanel(name, context) {
-  style();
+  style("/panels/panels.css");
   const back = document.activeElement;
   const dialog = document.createElement("dialog");
   const small = name in SMALL;
@@ -83,14 +84,6 @@ export async function openPanel(name, context) {
   if (back instanceof HTMLElement) back.focus();
 }
 
-function style() {
-  if (document.querySelector('link[href="/panels/panels.css"]')) return;
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
-  link.href = "/panels/panels.css";
-  document.head.append(link);
-}
-
 /** @param {any} given */
 function Leaves({ first, context, close }) {
   const [name, setName] = useState(first);
@@ -107,17 +100,17 @@ function Leaves({ first, context, close }) {
   return html`
     <header class="panel-head">
       <h2 id="panel-title">${t("Settings")}</h2>
-      <button class="icon-button" type="button" aria-label=${t("Close")} onClick=${close}>✕</button>
+      <${IconButton} icon="close" label=${t("Close")} run=${close} />
     </header>
     <div class="panel-body">
       <div class="panel-leaves" role="tablist" aria-orientation="vertical" aria-label=${t("Settings")} ref=${list}
         onKeyDown=${onKeyDown}>
         ${LEAVES.map(([each]) => html`<button type="button" role="tab" key=${each} data-leaf=${each} id=${`leaf-${each}`}
           aria-selected=${each === name ? "true" : "false"} aria-controls="panel-leaf" tabindex=${each === name ? 0 : -1}
-          autofocus=${each === first} onClick=${() => setName(each)}>${leafTitle(each)}</button>`)}
+          autofocus=${each === first} onClick=${() => setName(each)}>${title(each)}</button>`)}
       </div>
       <section class="panel-leaf" id="panel-leaf" role="tabpanel" aria-labelledby=${`leaf-${name}`} tabindex="0">
-        <${Lazy} key=${name} load=${LEAVES.find(([each]) => each === name)?.[2]} context=${context} close=${close} />
+        <${Lazy} key=${name} load=${LEAVES.find(([each]) => each === name)?.[1]} context=${context} close=${close} />
       </section>
     </div>`;
 }
@@ -126,10 +119,10 @@ function Leaves({ first, context, close }) {
 function Small({ name, context, close }) {
   return html`
     <header class="panel-head">
-      <h2 id="panel-title">${context.title ?? leafTitle(name)}</h2>
-      <button class="icon-button" type="button" aria-label=${t("Close")} onClick=${close}>✕</button>
+      <h2 id="panel-title">${context.title ?? title(name)}</h2>
+      <${IconButton} icon="close" label=${t("Close")} run=${close} />
     </header>
-    <div class="panel-leaf"><${Lazy} load=${SMALL[name][1]} context=${context} close=${close} /></div>`;
+    <div class="panel-leaf"><${Lazy} load=${SMALL[name]} context=${context} close=${close} /></div>`;
 }
 
 /** A module's default component, once it is here. @param {any} given */
