@@ -256,6 +256,22 @@ export function requeue(queued, text) {
   });
 }
 
+/** Whether the queue waits for the reader: the answer before it was stopped or failed. @param {Open} open */
+export function held(open) {
+  const state = open.messages.get(open.conversation?.leaf ?? "")?.state ?? "";
+  return open.queue.length > 0 && ["stopped", "failed"].includes(state) && !running();
+}
+
+/** Sends what is held back. @param {Message} queued */
+export function sendNow(queued) {
+  return tried(async () => {
+    const answer = await call("POST", `/api/messages/${queued.id}/send`);
+    if (answer.queued) return;
+    changeOpen({ queue: state.open?.queue.filter(({ id }) => id !== queued.id) });
+    take(answer);
+  });
+}
+
 /** Shows the branch that goes through this message, and lets it go on there. @param {string} through @param {boolean} [exactly] */
 export function choose(through, exactly = false) {
   const now = state.open;

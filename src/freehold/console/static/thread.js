@@ -32,7 +32,7 @@ export function Thread() {
       <ol class="thread" role="list">
         ${steps.slice(from).map((step, index) => html`<${Turn} key=${step.beside.length ? step.message.group : step.message.id} step=${step} last=${from + index === steps.length - 1} />`)}
         ${open.sending.map((one) => html`<li class="turn user sending" key=${one.key}><div class="bubble"><p class="said" dir="auto">${one.text}</p></div></li>`)}
-        ${open.queue.map((one) => html`<${Queued} key=${one.id} message=${one} />`)}
+        ${open.queue.map((one, index) => html`<${Queued} key=${one.id} message=${one} held=${talk.held(open)} first=${index === 0} />`)}
       </ol></div>
     ${away && html`<div class="to-end"><button type="button" class="icon-button" aria-label=${t("To the end")} title=${t("To the end")} onClick=${toEnd}>${icon("end")}</button></div>`}`;
 }
@@ -80,8 +80,8 @@ export function Steps({ turns }) {
     <${IconButton} icon="forward" label=${t("The next version")} disabled=${at === of - 1} run=${() => to(at + 1)} /></span>`;
 }
 
-/** A message that waits for the answer before it. @param {{message: Message}} given */
-function Queued({ message }) {
+/** A message that waits for the answer before it; one that was stopped or failed holds it back. @param {{message: Message, held: boolean, first: boolean}} given */
+function Queued({ message, held, first }) {
   const [editing, setEditing] = useState(false);
   const box = useFocus(editing);
   const save = (/** @type {any} */ event) => {
@@ -91,12 +91,13 @@ function Queued({ message }) {
     if (text) talk.requeue(message, text);
   };
   return html`<li class="turn user queued"><div class="bubble">
-    <p class="small faint">${t("Goes out after this answer")}</p>
+    <p class="small faint">${held ? t("Held back: the answer before it ended early") : t("Goes out after this answer")}</p>
     ${editing
       ? html`<form class="editing" onSubmit=${save}><textarea class="input" name="text" dir="auto" rows="3" ref=${box} aria-label=${t("Message")}>${textOf(message)}</textarea>
           <div class="row"><button class="button primary">${t("Keep")}</button><button type="button" class="button" onClick=${() => setEditing(false)}>${t("Cancel")}</button></div></form>`
       : html`<p class="said" dir="auto">${textOf(message)}</p>`}</div>
-    ${!editing && html`<div class="acts"><${IconButton} icon="edit" label=${t("Edit")} run=${() => setEditing(true)} />
+    ${!editing && html`<div class="acts">${held && first && html`<button type="button" class="button small" onClick=${() => talk.sendNow(message)}>${t("Send now")}</button>`}
+      <${IconButton} icon="edit" label=${t("Edit")} run=${() => setEditing(true)} />
       <${IconButton} icon="trash" label=${t("Take it out")} run=${() => talk.requeue(message, null)} /></div>`}</li>`;
 }
 
