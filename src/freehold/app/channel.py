@@ -104,6 +104,7 @@ class Channel:
             content = (False, e)
         except Exception as e:
             log.exception("a question of the other process failed", extra={"question": name})
-            content = (False, FreeholdError(f"{type(e).__name__}: {e}"))
+            hint = f"its log says more: {type(e).__name__}"  # no more here: it may name files
+            content = (False, FreeholdError("The process that runs the house failed to do this.", hint=hint))
         if number and not self.closed.is_set():
             self._send((number, None, content))

@@ -88,7 +88,7 @@ async def make(kit: Kit, task: Task, live: Live) -> State:
         if not ear.uses:
             message.cut = ear.finish == "length"
             return "done"
-        for use in ear.uses[:32]:
+        for use in ear.uses:
             message.parts.append(_part(use, by_name, message.parts))
         waiting = [part for part in message.parts if isinstance(part, ToolPart) and part.state == "asked"]
         if waiting:

@@ -15,6 +15,8 @@ Kind = Literal["text", "reasoning"]
 
 TOOL_BYTES = 262_144
 """Longest arguments of one use of a tool; what goes beyond is no use of one."""
+USES = 32
+"""Uses of tools that one reply may ask for; what goes beyond is not heard."""
 
 
 class _Function(msgspec.Struct):
@@ -105,6 +107,9 @@ class Ear:
         for piece in pieces:
             use = self._places.get(piece.index)
             if use is None or (piece.id and use.id and piece.id != use.id):  # some vendors number all of them 0
+                if len(self.uses) >= USES:
+                    self._places.pop(piece.index, None)  # nor is what follows of it, which may say the number alone
+                    continue
                 use = self._places[piece.index] = Use()
                 self.uses.append(use)
             if piece.id:

@@ -133,7 +133,7 @@ def enter(home: Path, model: Model, file: File, sha256: str, source: str) -> Hel
 def remove(home: Path, name: str) -> int:
     """Delete everything of the model `name`, half-fetched files too. Returns the bytes freed; NotFound when none is."""
     place = folder(home, name)
-    if not name or "/" in name or name.startswith(".") or not place.is_dir():
+    if not name or "/" in name or name.startswith(".") or len(os.fsencode(name)) > 255 or not place.is_dir():
         raise NotFound(f"the model {name!r} is not on this machine", hint="`freehold models list` shows those that are")
     freed = sum(f.stat().st_size for f in place.rglob("*") if f.is_file())
     shutil.rmtree(place)

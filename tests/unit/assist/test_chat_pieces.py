@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from freehold.assist import holders, tree
 from freehold.assist.context import _joined
 from freehold.assist.following import grown
-from freehold.assist.hearing import Ear, Joint, overlap
+from freehold.assist.hearing import USES, Ear, Joint, overlap
 from freehold.assist.live import LONGEST, TURNS, Live
 from freehold.assist.shapes import Message, Reasoning, Text
 
@@ -211,3 +211,18 @@ async def test_an_answer_ends_at_its_longest() -> None:
         live.say("text", "x" * (LONGEST // 4))
     live.flush()
     assert live.full.is_set() and len(live.message.text) == LONGEST
+
+
+def test_an_ear_hears_so_many_uses_of_tools_and_no_more() -> None:
+    ear = Ear(lambda kind, text: None, lambda about: None)
+    for number in range(USES + 50):
+        one = {"index": number, "id": f"c{number}", "function": {"name": "t", "arguments": "{"}}
+        for use in (one, {"index": number, "function": {"arguments": "}"}}):
+            ear.hear(b"data: " + json.dumps({"choices": [{"delta": {"tool_calls": [use]}}]}).encode() + b"\n\n")
+    assert [use.id for use in ear.uses] == [f"c{number}" for number in range(USES)]
+    assert {use.arguments for use in ear.uses} == {"{}"}
+    same = Ear(lambda kind, text: None, lambda about: None)
+    for number in range(USES + 2):
+        for use in ({"id": f"c{number}", "function": {"name": "t"}}, {"function": {"arguments": "{}"}}):
+            same.hear(b"data: " + json.dumps({"choices": [{"delta": {"tool_calls": [use]}}]}).encode() + b"\n\n")
+    assert {use.arguments for use in same.uses} == {"{}"} and len(same.uses) == USES
