@@ -260,8 +260,8 @@ async def test_the_shelf_lists_checks_and_removes(web: Server, tmp_path: Path) -
     assert [f.got for f in await shelf.verify(tmp_path, "tiny")] == [""]
     assert shelf.locate(tmp_path, what) is None
     assert shelf.remove(tmp_path, "tiny") > 0
-    for name in ("tiny", "../tiny", "", "."):
-        with pytest.raises(NotFound, "x" * 300):
+    for name in ("tiny", "../tiny", "", ".", "x" * 300):
+        with pytest.raises(NotFound):
             shelf.remove(tmp_path, name)
     with pytest.raises(NotFound):
         shelf.show(tmp_path, "tiny")
