@@ -236,7 +236,7 @@ function additions(add, put) {
     state.tools.length > 0 && "line",
     state.tools.length > 0 && { heading: t("Tools, asked before each use") },
     ...state.tools.map((server) => ({
-      label: server.title || server.name, icon: "tool", checked: armed.includes(server.name), run: () => arm(server.name),
+      label: server.kind === "built-in" && server.name === "memory" ? t("Memory") : server.title || server.name, icon: "tool", checked: armed.includes(server.name), run: () => arm(server.name),
       note: server.state === "failed" ? t("not reachable") : "",
     })),
   ];

@@ -21,10 +21,17 @@ function form(kind, options = {}) {
 }
 
 /** In a line from right to left each value stands for itself (Unicode isolates), or a Latin name would take its neighbours along.
- * @param {string} text @param {Record<string, unknown>} values */
+ * @param {unknown} value @returns {string} */
+const apart = (value) => (dir() === "rtl" ? `\u2068${value}\u2069` : String(value));
+
+/** @param {string} text @param {Record<string, unknown>} values */
 function fill(text, values) {
-  const said = (/** @type {unknown} */ value) => (dir() === "rtl" ? `\u2068${value}\u2069` : String(value));
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? said(values[name]) : whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? apart(values[name]) : whole));
+}
+
+/** Short things one after another, without those that are empty: a, b, c. @param {unknown[]} items @param {string} [mark] @returns {string} */
+export function listed(items, mark = locale.startsWith("ar") ? "، " : ", ") {
+  return items.filter(Boolean).map(apart).join(mark);
 }
 
 /** The text in the reader's language; `{name}` stands for a value.
@@ -66,7 +73,9 @@ export function dir() {
 
 /** @param {number} value @param {Intl.NumberFormatOptions} [options] @returns {string} */
 export function number(value, options) {
-  return form(Intl.NumberFormat, options).format(value);
+  const text = form(Intl.NumberFormat, options).format(value);
+  // "US$ 12" keeps its parts together, which the marks that come with it do not in a line from right to left.
+  return options?.style === "currency" && dir() === "rtl" ? `\u2066${text.replace(/[\u200e\u200f]/g, "")}\u2069` : text;
 }
 
 /** 2.4s, 120ms, 3m, as the language writes it. @param {number} ms @returns {string} */

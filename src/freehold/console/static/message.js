@@ -2,7 +2,7 @@
 
 import { html, useLayoutEffect, useRef, useState } from "./vendor/preact.mjs";
 import { session } from "./door.js";
-import { duration, money, number, plural, size, t } from "./i18n.js";
+import { duration, listed, money, number, plural, size, t } from "./i18n.js";
 import { allowed, modelOf, textOf } from "./store.js";
 import { copy, icon, IconButton, Menu, useFocus } from "./ui.js";
 import { drop, watch } from "./live.js";
@@ -226,7 +226,7 @@ function FileChip({ part, fixed }) {
     return html`<li class="picture"><a href=${href} target="_blank" rel="noopener noreferrer"><img src=${href} alt=${part.name} loading="lazy" onError=${() => setBroken(true)} /></a></li>`;
   }
   const tokens = part.tokens ? plural(part.tokens, "{n} token", "{n} tokens") : "";
-  const about = part.note || [ways[part.mode] ?? "", tokens].filter(Boolean).join(", ") || size(part.bytes); // the note says the way, and more
+  const about = part.note || listed([ways[part.mode] ?? "", tokens]) || size(part.bytes); // the note says the way, and more
   const inside = html`${icon("file")}<span class="grow"><span class="truncate" dir="auto">${part.name}</span><span class="small faint" dir="auto">${about}</span></span>`;
   return html`<li>${fixed ? html`<span class="file-chip">${inside}</span>` : html`<a class="file-chip" href=${href} download=${part.name}>${inside}</a>`}</li>`;
 }
@@ -241,7 +241,7 @@ function Foot({ message, turns, fixed }) {
   const model = message.model || facts?.asked || "";
   const from = { chatgpt: "ChatGPT", claude: "Claude", openwebui: "Open WebUI", librechat: "LibreChat" }[origin] ?? origin;
   const cost = facts?.cost && Number(facts.cost) > 0 ? money(facts.cost, facts.currency) : "";
-  const line = [model, facts?.maker, cost, facts?.total_ms ? duration(facts.total_ms) : "", from && t("from {source}", { source: from })].filter(Boolean).join(" · ");
+  const line = listed([model, facts?.maker, cost, facts?.total_ms ? duration(facts.total_ms) : "", from && t("from {source}", { source: from })], " · ");
   return html`<div class="foot">
     ${facts ? html`<button type="button" class="facts-line" aria-expanded=${open} onClick=${() => setOpen(!open)}>${line}
         <span class=${open ? "chevron open" : "chevron"}>${icon("down")}</span></button>`
@@ -267,14 +267,14 @@ function Table({ message, facts }) {
     [t("Model asked"), facts.asked],
     [t("Model sent"), facts.sent],
     [t("Model answered"), facts.answered],
-    [t("Tokens"), tokens.filter(Boolean).join(", ") + (facts.estimated ? ` (${t("estimated")})` : "")],
+    [t("Tokens"), listed(tokens) + (facts.estimated ? ` (${t("estimated")})` : "")],
     [t("Cost"), cost],
     [t("First token"), facts.first_ms ? duration(facts.first_ms) : ""],
-    [t("In all"), facts.total_ms ? duration(facts.total_ms) + (rate ? `, ${t("{n} tokens a second", { n: number(rate, { maximumFractionDigits: 1 }) })}` : "") : ""],
+    [t("In all"), facts.total_ms ? listed([duration(facts.total_ms), rate && t("{n} tokens a second", { n: number(rate, { maximumFractionDigits: 1 }) })]) : ""],
     [t("Calls"), facts.calls > 1 ? number(facts.calls) : ""],
-    [t("Left out"), [...(facts.dropped ?? []), facts.note].filter(Boolean).join(", ")],
+    [t("Left out"), listed([...(facts.dropped ?? []), facts.note])],
     [t("Call"), facts.call && (["owner", "admin", "auditor"].includes(session.member?.role ?? "")
       ? html`<a href=${`/console/ledger/${encodeURIComponent(facts.call)}`}>${facts.call}</a>` : html`<code>${facts.call}</code>`)],
   ];
-  return html`<dl class="facts">${rows.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd dir="auto">${value}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">${rows.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd><bdi>${value}</bdi></dd></div>`)}</dl>`;
 }

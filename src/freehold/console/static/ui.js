@@ -233,7 +233,7 @@ export function openDialog(body, options) {
 
 /** The head of a dialog: its title and the way out. @param {{title: string, close: () => void}} given */
 export function Head({ title, close }) {
-  return html`<header><h2 dir="auto">${title}</h2><${IconButton} icon="close" label=${t("Close")} run=${() => close()} /></header>`;
+  return html`<header><h2><bdi>${title}</bdi></h2><${IconButton} icon="close" label=${t("Close")} run=${() => close()} /></header>`;
 }
 
 /** Asks whether to do it. @param {{title: string, text: string, yes: string, danger?: boolean}} given @returns {Promise<boolean>} */

@@ -43,7 +43,7 @@ export default function Audit() {
 function columns() {
   return [
     { name: "at", label: t("When"), main: true, whole: true, cell: (row) => stamp(row.at) },
-    { name: "by", label: t("By"), cell: (row) => row.by || t("command line") },
+    { name: "by", label: t("By"), cell: (row) => (!row.by || row.by === "command line" ? t("command line") : row.by) },
     { name: "act", label: t("Act"), cell: (row) => html`<code>${row.act}</code>` },
     { name: "about", label: t("About"), cell: (row) => html`<span
       class="about">${Object.entries(row.about).filter(([, value]) => value !== ""

@@ -1,7 +1,7 @@
 // Deployments and the routes that lead to them: who they are, how they fare, what goes where. Tries one out on demand.
 
 import { call } from "../door.js";
-import { plural, t } from "../i18n.js";
+import { listed, plural, t } from "../i18n.js";
 import { Menu, openDialog } from "../ui.js";
 import { Bar } from "./charts.js";
 import { Buttons, Field, Wrong, useForm } from "./forms.js";
@@ -86,7 +86,7 @@ function Parties({ row }) {
 function Price({ row }) {
   if (!row.price) return row.own ? t("own computers") : t("not known");
   const { input, output, currency } = row.price;
-  return html`${cash({ amount: input, currency })}, ${cash({ amount: output, currency })}<small>
+  return html`${listed([input, output].map((amount) => cash({ amount, currency })))}<small>
     ${t("per million")}</small>`;
 }
 

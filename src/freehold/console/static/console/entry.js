@@ -1,7 +1,7 @@
 // One call as a record that a person can read: who asked, each try in its order, who saw it, what it cost.
 
 import { call } from "../door.js";
-import { plural, t } from "../i18n.js";
+import { listed, plural, t } from "../i18n.js";
 import { openDialog, toast } from "../ui.js";
 import { NONE, ago, exact, instant, precise, size, span } from "./format.js";
 import { html } from "./hooks.js";
@@ -64,8 +64,8 @@ function Story({ tries }) {
           : t("{deployment} answered.", { deployment: last.deployment })}</p>
     <${Facts} rows=${[
       [t("When"), instant(first.at)], [t("Team"), first.team?.name],
-        [t("As"), [first.endpoint, first.dialect].filter(Boolean).join(", ")],
-          [t("Who saw it"), seen.join(", ") || t("nobody")],
+        [t("As"), listed([first.endpoint, first.dialect])],
+          [t("Who saw it"), listed(seen) || t("nobody")],
       [t("Cost in all"), sum && precise(sum)], [t("Session"), first.session], [t("User"), first.user],
     ]} /></section>`;
 }
@@ -81,7 +81,7 @@ function Attempt({ one, n, tries }) {
     ${outcome?.total_ms > 0 && html`<${Strip} one=${one} tries=${tries} />`}
     <${Facts} rows=${[
       [t("Maker"), row.maker], [t("Seller"), row.seller],
-        [t("Host"), [row.host, row.region].filter(Boolean).join(", ")], [t("Contract"), row.contract],
+        [t("Host"), listed([row.host, row.region])], [t("Contract"), row.contract],
       [t("Model asked"), row.asked], [t("Model sent"), row.sent], [t("Model that answered"), outcome?.answered],
       [t("Tokens in"), outcome && `${exact(outcome.input)}${outcome.cached
         ? ` (${t("{n} cached", { n: exact(outcome.cached) })})` : ""}`],

@@ -75,7 +75,7 @@ function Rows({ rows, any, reload, create }) {
   /** @type {import("./parts.js").Column[]} */
   const columns = [
     { name: "name", label: t("Key"), main: true, sort: (row) => row.name,
-      cell: (row) => html`${row.name}<small><code>${row.prefix}…</code>${row.note && ` · ${row.note}`}</small>` },
+      cell: (row) => html`${row.name}<small><code>${row.prefix}…</code>${row.note && html` · <bdi>${row.note}</bdi>`}</small>` },
     { name: "state", label: t("State"), sort: (row) => row.state, cell: (row) => html`<${State} row=${row} />` },
     { name: "whose", label: t("Whose"), sort: (row) => row.team?.name ?? row.member?.name,
       cell: (row) => (row.member ? html`<a href="/console/members">${row.member.name}</a>` : row.team

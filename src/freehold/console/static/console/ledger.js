@@ -2,7 +2,7 @@
 // nobody can.
 
 import { call } from "../door.js";
-import { t } from "../i18n.js";
+import { listed, t } from "../i18n.js";
 import { Menu, openDialog } from "../ui.js";
 import { Bar } from "./charts.js";
 import { Field, Wrong, useForm } from "./forms.js";
@@ -205,7 +205,7 @@ function columns() {
         ${row.deployment}${row.attempt > 0 && ` · ${t("attempt {n}", { n: row.attempt + 1 })}`}</small>` },
     { name: "outcome", label: t("Outcome"), cell: (row) => html`<${Outcome} row=${row} />` },
     { name: "tokens", label: t("Tokens in, out"), numeric: true,
-      cell: (row) => (row.kind === "outcome" ? html`${count(row.input)}, ${count(row.output)}${row.estimated
+      cell: (row) => (row.kind === "outcome" ? html`${listed([count(row.input), count(row.output)])}${row.estimated
         && html`<small>${t("counted by us")}</small>`}` : NONE) },
     { name: "cost", label: t("Cost"), numeric: true, cell: (row) => cash(row.cost) },
     { name: "time", label: t("Time"), numeric: true, cell: (row) =>

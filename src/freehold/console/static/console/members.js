@@ -1,7 +1,7 @@
 // People: their roles, invitations, and where they are signed in. Refuses to know what they talk about.
 
 import { call } from "../door.js";
-import { plural, t } from "../i18n.js";
+import { listed, plural, t } from "../i18n.js";
 import { Menu, openDialog, toast } from "../ui.js";
 import { Buttons, Field, Wrong, useForm } from "./forms.js";
 import { ago, moment } from "./format.js";
@@ -60,7 +60,7 @@ function Rows({ rows, reload }) {
     { name: "team", label: t("Team"), sort: (row) => row.team?.name, cell: (row) => row.team?.name
       ?? html`<span class="faint">${t("no team")}</span>` },
     { name: "signs", label: t("Signs in by"), cell: (row) =>
-      [row.has_password && t("password"), row.subject && t("single sign-on")].filter(Boolean).join(", ")
+      listed([row.has_password && t("password"), row.subject && t("single sign-on")])
         || html`<span class="faint">${t("not yet")}</span>` },
     { name: "seen", label: t("Last seen"), sort: (row) => row.last_seen_at,
       cell: (row) => html`${ago(row.last_seen_at)}${row.sessions > 0

@@ -21,7 +21,7 @@ function Server({ server, list }) {
   /** @type {Record<string, string>} */
   const states = { ready: t("ready"), connecting: t("connecting"), failed: t("not reachable") };
   return html`<section class="card">
-    <h3><bdi>${server.title || server.name}</bdi> <span class=${`badge ${server.state}`}>${states[server.state] ?? server.state}</span></h3>
+    <h3><bdi>${server.kind === "built-in" && server.name === "memory" ? t("Memory") : server.title || server.name}</bdi> <span class=${`badge ${server.state}`}>${states[server.state] ?? server.state}</span></h3>
     ${server.error && html`<p class="error">${server.error}</p>`}
     <ul class="lines">${server.tools.map((/** @type {any} */ tool) => html`<${Tool} key=${tool.name} server=${server.name} tool=${tool} list=${list} />`)}</ul>
   </section>`;
