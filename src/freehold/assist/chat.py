@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -195,10 +196,19 @@ class Chat:
     async def _delete(self, request: Request[Who]) -> None:
         id = request.params["id"]
         await self._conversations.find(request.who.id, id)
-        for message in self._runs.live(id):
-            await self._runs.stop(message.id)
+        await self._stop_all(id)
         await self._conversations.delete(request.who.id, id)
-        self._hub.removed(id)
+        await self.gone([id])
+
+    async def gone(self, conversations: Sequence[str]) -> None:
+        """Let go of conversations that have been deleted: what is made for them here stops, who follows them hears."""
+        for id in conversations:
+            await self._stop_all(id)
+            self._hub.removed(id)
+
+    async def _stop_all(self, conversation: str) -> None:
+        for message in self._runs.live(conversation):
+            await self._runs.stop(message.id)
 
     async def _post(self, request: Request[Who]) -> Posted:
         return await self._turns.post(request.who, request.params["id"], request.body)

@@ -148,7 +148,7 @@ class Conversations:
     async def delete(self, member: str, id: str) -> None:
         """Delete a conversation and all that was made of it: see `gone`. Raises NotFound."""
         await self.find(member, id)
-        await search.erase(self.store, "message", *gone(id))
+        await search.erase(self.store, "message", *gone([id]))
         await search.scrub(self.store)
 
     async def messages(self, conversation: str) -> tuple[list[Message], list[Message]]:
@@ -240,18 +240,23 @@ def indexed(message: Message, member: str) -> list[Step]:
     ]  # fmt: skip
 
 
-def gone(conversation: str) -> list[Step]:
-    """Return the steps that delete a conversation and all that was made of it: messages, words in the index, runs,
-    shared copies, what it would have remembered. What the member approved stays."""
-    of: list[tuple[str]] = [(conversation,)]
+def gone(conversations: Sequence[str], project: str | None = None) -> list[Step]:
+    """Return the steps that delete conversations and all that was made of them: messages, words in the index, runs,
+    shared copies, what they would have remembered. What the member approved stays. With `project` only those go that
+    lie in it at that moment."""
+    still, more = ("id = ? AND project = ?", [project]) if project is not None else ("id = ?", [])
+    each = [(id, *more) for id in conversations]
+    of = f"conversation IN (SELECT id FROM conversation WHERE {still})"
     return [
-        search.forget(conversation),
-        ("DELETE FROM run WHERE conversation = ?", of),
-        ("DELETE FROM message WHERE conversation = ?", of),
-        ("DELETE FROM share WHERE conversation = ?", of),
-        ("DELETE FROM memory WHERE conversation = ? AND state = 'proposed'", of),
-        ("UPDATE memory SET conversation = NULL, message = NULL WHERE conversation = ?", of),
-        ("DELETE FROM conversation WHERE id = ?", of),
+        # Held until all is done: none is moved away in between.
+        (f"UPDATE conversation SET project = project WHERE {still}", each),
+        (f"DELETE FROM message_search WHERE {of}", each),
+        (f"DELETE FROM run WHERE {of}", each),
+        (f"DELETE FROM message WHERE {of}", each),
+        (f"DELETE FROM share WHERE {of}", each),
+        (f"DELETE FROM memory WHERE state = 'proposed' AND {of}", each),
+        (f"UPDATE memory SET conversation = NULL, message = NULL WHERE {of}", each),
+        (f"DELETE FROM conversation WHERE {still}", each),
     ]
 
 

@@ -22,7 +22,7 @@ from freehold.assist.export import (
 from freehold.assist.export_markdown import markdown
 from freehold.assist.files import Files, LibrarySettings
 from freehold.assist.memories import Memories
-from freehold.assist.projects import Projects
+from freehold.assist.projects import Gone, Projects
 from freehold.assist.prompts import Prompts
 from freehold.assist.search import Hits
 from freehold.assist.shares import Shares
@@ -59,11 +59,12 @@ class Account(msgspec.Struct, frozen=True):
     format: Literal["json", "zip"] = "zip"
 
 
-def endpoints(store: Store, settings: LibrarySettings | None = None) -> list[Endpoint]:
-    """Return the endpoints of the whole library. To be called in the process, and the loop, that answers them."""
+def endpoints(store: Store, settings: LibrarySettings | None, gone: Gone) -> list[Endpoint]:
+    """Return the endpoints of the whole library; see Projects for `gone`. To be called in the process, and the loop,
+    that answers them."""
     rooms = (
         Files(store, settings or LibrarySettings()),
-        Projects(store),
+        Projects(store, gone),
         Prompts(store),
         Assistants(store),
         Memories(store),

@@ -3,14 +3,13 @@ refuses to know how a conversation goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from freehold.assist import files, search, wording
-from freehold.assist.conversations import gone
+from freehold.assist import conversations, files, search, wording
 from freehold.assist.files import File
 from freehold.assist.owned import change
 from freehold.core.clock import now_ns
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 Kind = Literal["project", "folder"]
 INSTRUCTIONS = 20_000
 """Characters of one's instructions."""
+Gone = Callable[[Sequence[str]], Awaitable[None]]
 _DEEPEST = 8
 _MOST = 1_000
 _COLUMNS = "id, name, parent, kind, instructions, files, created_at"
@@ -107,10 +107,12 @@ async def files_of(store: Store, member: str, project_id: str | None) -> list[st
 
 
 class Projects:
-    """The endpoints."""
+    """The endpoints. `gone` is told which conversations were deleted along with a project: what still runs in them
+    is to stop, and who follows them is to hear."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, gone: Gone) -> None:
         self._store = store
+        self._gone = gone
 
     def endpoints(self) -> list[Endpoint]:
         all_, one, tag = "/api/projects", "/api/projects/{id}", "projects"
@@ -166,18 +168,25 @@ class Projects:
     async def _delete(self, request: Request[Member]) -> None:
         member, id = request.who.id, request.params["id"]
         ((parent,),) = await self._row(member, id, "parent")
-        inside = "SELECT id FROM conversation WHERE project = ? AND member = ?"
         steps: list[Step] = [("UPDATE project SET parent = ? WHERE parent = ? AND member = ?", [(parent, id, member)])]
+        inside: list[str] = []
         if request.query.conversations == "delete":
-            for (conversation,) in await self._store.fetch(inside, id, member):
-                steps += gone(conversation)
+            inside = await self._conversations(member, "project = ?", id)
+        if inside:
+            steps += conversations.gone(inside, id)
         steps += [
             ("UPDATE conversation SET project = NULL WHERE project = ? AND member = ?", [(id, member)]),
             ("DELETE FROM project WHERE id = ? AND member = ?", [(id, member)]),
         ]
         await search.erase(self._store, "message", *steps)
-        if request.query.conversations == "delete":
+        if inside:
+            left = set(await self._conversations(member, "1 = 1"))
+            await self._gone([each for each in inside if each not in left])
             await search.scrub(self._store)
+
+    async def _conversations(self, member: str, which: str, *args: str) -> list[str]:
+        rows = await self._store.fetch(f"SELECT id FROM conversation WHERE member = ? AND {which}", member, *args)
+        return [id for (id,) in rows]
 
     async def _check_parent(self, member: str, id: str, parent: str | None) -> None:
         if parent is None:

@@ -79,7 +79,7 @@ class Assist:
         """Return all of the room's endpoints."""
         return [
             *self._chat.endpoints(),
-            *library.endpoints(self._store, self._settings.library),
+            *library.endpoints(self._store, self._settings.library, self._chat.gone),
             *self._toolbox.endpoints(),
             *(self._imports.endpoints() if self._imports is not None else ()),
         ]

@@ -93,11 +93,6 @@ def index(member: str, conversation: str, message: str, text: str) -> Step:
     return INDEX, [row(member, conversation, message, text)]
 
 
-def forget(conversation: str) -> Step:
-    """Return the step that takes all words of a conversation out of the index."""
-    return "DELETE FROM message_search WHERE conversation = ?", [(conversation,)]
-
-
 def text_of(parts: str | list[Any]) -> str:
     """Return what is to be indexed of a message's parts (a list, or its JSON): texts, and names of files."""
     try:

@@ -71,6 +71,7 @@ class Worker:
         number: int,
         tools: Sequence[ServerSettings] = (),
         bodies: str = "full",
+        alone: bool = False,
     ) -> Worker:
         one = cls()
         one.room = room
@@ -85,7 +86,7 @@ class Worker:
         one.pipeline = Pipeline(
             snapshot, one.client, one.ledger, meter, ready, Health(BreakerSettings(), 64), Policy(bodies=bodies)
         )
-        settings = AssistSettings(tools=tuple(tools))
+        settings = AssistSettings(tools=tuple(tools), alone=alone)
         one.assist = Assist(one.store, one.pipeline, one.ledger, one.client, settings, f"worker-{number}")
         one.api = Api(one.assist.endpoints(), room.identify)
         one.path = str(Path(room.folder.name) / f"{number}.sock")

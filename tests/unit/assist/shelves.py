@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,21 @@ class Desk:
     async def open(cls, store: Store, folder: Path, settings: LibrarySettings | None = None) -> Desk:
         desk = cls()
         desk.store = store
+        desk.gone: list[str] = []
         desk.people = {each.name: each for each in (member("ann"), member("ben"), member("ada", "admin"))}
         sql = """INSERT INTO member(id, name, display, role, key, created_at) VALUES (?, ?, ?, ?, ?, ?)"""
         rows = [(m.id, m.name, m.display, m.role, m.key, 1) for m in desk.people.values()]
         await store.write((sql, rows))
-        desk.api = Api(library.endpoints(store, settings), desk._identify)
+        desk.api = Api(library.endpoints(store, settings, desk._let_go), desk._identify)
         # A socket's path is short, and the test's own folder may be deep
         desk._folder = tempfile.TemporaryDirectory(prefix="fh-")
         path = f"{desk._folder.name}/door"
         desk._server = await listen(desk._answer, path=path, limits=Limits(), on_error=desk._refuse)
         desk.ann, desk.ben, desk.ada, desk.nobody = (desk._client(path, n) for n in ("ann", "ben", "ada", ""))
         return desk
+
+    async def _let_go(self, conversations: Sequence[str]) -> None:
+        self.gone += conversations
 
     def _client(self, path: str, name: str) -> httpx2.AsyncClient:
         transport = httpx2.AsyncHTTPTransport(uds=path)

@@ -176,6 +176,24 @@ async def test_a_deleted_conversation_lets_go_of_who_follows(room: Room) -> None
             assert screen.removed == [talk]
 
 
+async def test_a_deleted_project_takes_running_answers_along(room: Room) -> None:
+    worker = await room.worker(alone=True)
+    ann = room.talk(worker)
+    project = (await ann.ask("POST", "/projects", {"name": "Short"}, 201))["id"]
+    talk, other = await ann.begin(project=project), await ann.begin()
+    async with ann.follow(talk) as here, ann.follow(other) as elsewhere:
+        await elsewhere.until(lambda s: s.conversation is not None)
+        answer = (await ann.turn(talk, "go on for long", "slow"))["answers"][0]["id"]
+        await here.until(lambda s: answer in s.messages)
+        await ann.ask("DELETE", f"/projects/{project}?conversations=delete", status=204)
+        await here.until(lambda s: s.over)
+        assert here.removed == [talk] and worker.assist._runs.here(answer) is None
+        assert not elsewhere.over
+    await ann.ask("GET", f"/conversations/{talk}", status=404)
+    for table in ("message", "run", "message_search"):
+        assert await worker.store.fetch(f"SELECT COUNT(*) FROM {table}") == [(0,)], table
+
+
 def test_a_screen_counts_what_it_missed() -> None:
     """The measure itself."""
     screen = Screen()

@@ -248,6 +248,6 @@ def test_every_endpoint_stands_in_the_description(tmp_path: Path) -> None:
     async def nobody(*_: Any) -> None:
         return None
 
-    described = Api(library.endpoints(None), nobody).openapi("x", "1")  # type: ignore[arg-type]
+    described = Api(library.endpoints(None, None, nobody), nobody).openapi("x", "1")  # type: ignore[arg-type]
     assert {"/api/files", "/api/search", "/api/export", "/api/shared/{token}"} <= described["paths"].keys()
     assert msgspec.json.encode(described)

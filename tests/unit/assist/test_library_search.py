@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shelves import Desk, conversation, say
 
 from freehold import store as stores
-from freehold.assist import search
+from freehold.assist import conversations, search
 from freehold.store import Store
 
 
@@ -95,7 +95,7 @@ async def test_what_is_rewritten_or_forgotten_is_no_longer_found(shelf: Store) -
     await shelf.write(search.index("mem_ann", place, message, "omega"))
     assert found(await search.search(shelf, "mem_ann", "alpha")) == []
     assert [hit.message for hit in (await search.search(shelf, "mem_ann", "omega")).items] == [message]
-    await shelf.write(search.forget(place))
+    await shelf.write(*conversations.gone([place]))
     assert found(await search.search(shelf, "mem_ann", "omega")) == []
     assert await shelf.fetch("SELECT COUNT(*) FROM message_search") == [(0,)]
 
@@ -167,7 +167,7 @@ async def test_forgotten_words_leave_the_file(tmp_path: Path) -> None:
             return any(word in path.read_bytes() for path in files)
 
         await opened.shred("message", ("DELETE FROM message WHERE conversation = ?", [("conv_gone",)]))
-        await opened.shred("message_search", search.forget("conv_gone"))
+        await opened.shred("message_search", *conversations.gone(["conv_gone"]))
         assert there(b"zqgonexj"), "the index itself still has them"
         await search.scrub(opened)
         assert not there(b"zqgonexj") and not there(b"gonexj") and there(b"zqkeptxj")

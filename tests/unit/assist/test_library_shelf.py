@@ -76,6 +76,7 @@ async def test_deleting_a_project(desk: Desk, fate: str) -> None:
     outside = await conversation(desk.store, "ann", "Outside", project=inner["id"])
     answer = await desk.ann.delete(f"/api/projects/{project['id']}", params={"conversations": fate})
     assert answer.status_code == 204
+    assert desk.gone == ([inside] if fate == "delete" else [])
     kept = {"keep": [(inside, None), (outside, inner["id"])], "delete": [(outside, inner["id"])]}[fate]
     assert sorted(await desk.store.fetch("SELECT id, project FROM conversation")) == sorted(kept)
     left = 1 if fate == "keep" else 0
