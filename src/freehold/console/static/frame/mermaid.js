@@ -16,6 +16,7 @@
     mermaid.initialize({
       startOnLoad: false,
       securityLevel: "strict",
+      look: "classic",
       theme: dark ? "dark" : "neutral",
       fontFamily: font,
       htmlLabels: false,
