@@ -14,5 +14,5 @@ for extra in postgres parquet hub; do
     compile pyproject.toml --extra $extra --constraint requirements/test.txt -o requirements/$extra.txt "$@"
 done
 compile requirements/bench.in -o requirements/bench.txt "$@"
-(cd web && npm install --package-lock-only --ignore-scripts)
-(cd tests/node && npm install --package-lock-only --ignore-scripts)
+(cd web && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved)
+(cd tests/node && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved)
