@@ -109,6 +109,7 @@ def test_keys_suffice(ann: Person) -> None:
     expect(page).to_have_url(re.compile(first))
     press("Alt+ArrowUp")
     expect(page).to_have_url(re.compile(second))
+    expect(chat.answers.first).to_contain_text("other words")
     press("Control+b")
     expect(page.get_by_role("navigation")).to_be_hidden()
     press("Control+b")

@@ -36,11 +36,11 @@ def test_projects_hold_instructions_files_and_conversations(ann: Person) -> None
     chat.button("Create", chat.dialog).click()
     chat.button("Work").click()
     chat.menu("More about Bees", "Instructions and files")
-    chat.dialog.get_by_label("Instructions").fill("Be brief.")
     chat.dialog.get_by_label("Files for every conversation in here").set_input_files(
         {"name": "bees.md", "mimeType": "text/markdown", "buffer": b"Bees have five eyes."}
     )
-    expect(chat.dialog.get_by_text("bees.md")).to_be_visible()
+    chat.dialog.get_by_label("Instructions").fill("Be brief.")
+    expect(chat.button("Take bees.md out", chat.dialog)).to_be_visible()
     chat.button("Save", chat.dialog).click()
     expect(chat.dialog).to_have_count(0)
     chat.menu("More about Bees", "New chat here")
@@ -115,6 +115,7 @@ def test_a_saved_prompt_is_made_filled_in_and_used(ann: Person, axe: Axe) -> Non
     chat.button("Edit Letter", leaf).click()
     leaf.get_by_label("Text").fill("Simply this")
     chat.button("Save", leaf).click()
+    expect(row(leaf, "Simply this")).to_be_visible()
     chat.page.keyboard.press("Escape")
     chat.box.press_sequentially("/")
     options.first.click()
@@ -137,7 +138,7 @@ def test_an_assistant_for_everybody(ann: Person, person: Any, axe: Axe) -> None:
     leaf.get_by_label("Files it knows").set_input_files(
         {"name": "style.md", "mimeType": "text/markdown", "buffer": b"Use the passive voice."}
     )
-    expect(leaf.get_by_text("style.md")).to_be_visible()
+    expect(chat.button("Take style.md out", leaf)).to_be_visible()
     leaf.get_by_label("mini", exact=True).check()
     leaf.get_by_label("First questions to offer").fill("Here are my notes:\n")
     leaf.get_by_label("For everybody here").check()

@@ -41,7 +41,7 @@ function arrive() {
   if (next.id && next.id === now?.id) return;
   if (!next.id && !now && !next.temporary) return;
   if (next.temporary && now?.temporary) return;
-  import("./talk.js").then((talk) => talk.open(next.id, next.temporary));
+  import("./talk.js").then((talk) => state.route === next && talk.open(next.id, next.temporary)); // else one has gone on meanwhile
 }
 
 /** Links of our own change the address, not the page. @param {MouseEvent} event */

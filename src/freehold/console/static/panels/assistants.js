@@ -42,7 +42,9 @@ export default function Assistants({ context, close }) {
 function Editor({ assistant, list, context, done }) {
   const [draft, setDraft] = useState({ ...EMPTY, ...assistant });
   const [starters, setStarters] = useState(assistant.starters.join("\n"));
-  const put = (/** @type {string} */ name, /** @type {any} */ value) => setDraft({ ...draft, [name]: value });
+  const put = (/** @type {string} */ name, /** @type {any} */ value) => setDraft((/** @type {any} */ now) => ({ ...now, [name]: value }));
+  const putFiles = (/** @type {(files: any[]) => any[]} */ change) => setDraft((/** @type {any} */ now) => ({ ...now, files: change(now.files) }));
+  const [sending, setSending] = useState(false);
   const set = (/** @type {string} */ name) => (/** @type {any} */ e) => put(name, e.target.value);
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -60,7 +62,7 @@ function Editor({ assistant, list, context, done }) {
     <${Field} label=${t("What it is for, in a line")} id="assistant-about"><input class="input" id="assistant-about" maxlength="300" dir="auto" value=${draft.description} onInput=${set("description")} /><//>
     <${Field} label=${t("Instructions")} id="assistant-how" hint=${t("Goes before every conversation with it. Whoever may use the assistant may read this.")}>
       <textarea class="input" id="assistant-how" rows="7" dir="auto" value=${draft.instructions} onInput=${set("instructions")}></textarea><//>
-    <${Field} label=${t("Files it knows")} id="assistant-files"><${Files} id="assistant-files" files=${draft.files} onChange=${(/** @type {any} */ files) => put("files", files)} /><//>
+    <${Field} label=${t("Files it knows")} id="assistant-files"><${Files} id="assistant-files" files=${draft.files} onChange=${putFiles} onBusy=${setSending} /><//>
     <${Choices} legend=${t("Models allowed")} none=${t("All that the person may use")} names=${(home.models ?? []).map((/** @type {any} */ m) => m.id)}
       chosen=${draft.models} onChange=${(/** @type {any} */ models) => put("models", models)} />
     <${Choices} legend=${t("Tools")} none=${t("None")} names=${(home.tools ?? []).map((/** @type {any} */ s) => s.name)}
@@ -69,7 +71,7 @@ function Editor({ assistant, list, context, done }) {
       <textarea class="input" id="assistant-starters" rows="3" dir="auto" value=${starters} onInput=${(/** @type {any} */ e) => setStarters(e.target.value)}></textarea><//>
     <label class="check"><input type="checkbox" checked=${draft.shared} onChange=${(/** @type {any} */ e) => put("shared", e.target.checked)} /> ${t("For everybody here")}</label>
     <${Problem} error=${list.error} />
-    <div class="toolbar"><button class="button primary" disabled=${list.busy}>${t("Save")}</button>
+    <div class="toolbar"><button class="button primary" disabled=${sending || list.busy}>${t("Save")}</button>
       <button type="button" class="button quiet" onClick=${done}>${t("Cancel")}</button></div>
   </form>`;
 }

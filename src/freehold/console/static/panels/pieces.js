@@ -87,25 +87,27 @@ export function Sure({ label, question, act, disabled = false }) {
 }
 
 /**
- * Files that belong to a project or an assistant: shown, taken out, added by choosing or dropping.
- * @param {{files: any[], onChange: (files: any[]) => void, id: string}} props
+ * Files that belong to a project or an assistant: shown, taken out, added by choosing or dropping. What else is in the
+ * form may change while one is on its way: a change is a function of the files as they then are.
+ * @param {{files: any[], onChange: (change: (files: any[]) => any[]) => void, onBusy: (busy: boolean) => void, id: string}} props
  */
-export function Files({ files, onChange, id }) {
+export function Files({ files, onChange, onBusy, id }) {
   const [busy, setBusy] = useState("");
   const [error, setError] = useState("");
   const take = async (/** @type {FileList | null | undefined} */ list) => {
-    const added = [];
     setError("");
+    onBusy(true);
     for (const file of list ?? []) {
       setBusy(file.name);
       try {
-        added.push(await send(file));
+        const sent = await send(file);
+        onChange((now) => [...now, sent]);
       } catch (problem) {
         setError(`${file.name}: ${/** @type {Error} */ (problem).message}`);
       }
     }
     setBusy("");
-    if (added.length) onChange([...files, ...added]);
+    onBusy(false);
   };
   const onDrop = (/** @type {DragEvent} */ event) => {
     event.preventDefault();
@@ -115,7 +117,7 @@ export function Files({ files, onChange, id }) {
     <ul class="chips">
       ${files.map((file) => html`<li key=${file.id} class="badge"><bdi>${file.name}</bdi>
         <button type="button" class="icon-button" aria-label=${t("Take {name} out", { name: file.name })}
-          onClick=${() => onChange(files.filter((each) => each.id !== file.id))}>✕</button></li>`)}
+          onClick=${() => onChange((now) => now.filter((each) => each.id !== file.id))}>✕</button></li>`)}
     </ul>
     <label class="button quiet" for=${id}>${busy ? t("Sending {name} …", { name: busy }) : t("Add files")}</label>
     <input class="visually-hidden" id=${id} type="file" multiple disabled=${Boolean(busy)}

@@ -17,7 +17,9 @@ export default function Project({ context, close }) {
     files: given?.files ?? [],
   });
   const [error, setError] = useState("");
-  const put = (/** @type {string} */ name, /** @type {any} */ value) => setDraft({ ...draft, [name]: value });
+  const put = (/** @type {string} */ name, /** @type {any} */ value) => setDraft((/** @type {any} */ now) => ({ ...now, [name]: value }));
+  const putFiles = (/** @type {(files: any[]) => any[]} */ change) => setDraft((/** @type {any} */ now) => ({ ...now, files: change(now.files) }));
+  const [sending, setSending] = useState(false);
   const finish = async (/** @type {() => Promise<any>} */ work) => {
     try {
       const answer = await work();
@@ -43,9 +45,9 @@ export default function Project({ context, close }) {
       </select><//>`}
     <${Field} label=${t("Instructions")} id="project-how" hint=${t("They go before every conversation in here, after those of what it lies in.")}>
       <textarea class="input" id="project-how" rows="6" dir="auto" value=${draft.instructions} onInput=${(/** @type {any} */ e) => put("instructions", e.target.value)}></textarea><//>
-    <${Field} label=${t("Files for every conversation in here")} id="project-files"><${Files} id="project-files" files=${draft.files} onChange=${(/** @type {any} */ files) => put("files", files)} /><//>
+    <${Field} label=${t("Files for every conversation in here")} id="project-files"><${Files} id="project-files" files=${draft.files} onChange=${putFiles} onBusy=${setSending} /><//>
     <${Problem} error=${error} />
-    <div class="toolbar"><button class="button primary" disabled=${!draft.name.trim()}>${t("Save")}</button>
+    <div class="toolbar"><button class="button primary" disabled=${sending || !draft.name.trim()}>${t("Save")}</button>
       ${given && html`<${Sure} label=${t("Delete")} question=${t("Delete it? Its conversations stay, outside of it.")} act=${() => finish(() => call("DELETE", `/api/projects/${given.id}`))} />`}
     </div>
   </form>`;
