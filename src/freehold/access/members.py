@@ -14,12 +14,13 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from freehold.access import keys
 from freehold.access.limits import parse_all
 from freehold.access.teams import usable_team
 from freehold.core.clock import now_ns
-from freehold.core.errors import BadRequest, Forbidden, NotFound, StoreError, TooLarge
+from freehold.core.errors import BadRequest, Forbidden, FreeholdError, NotFound, StoreError, TooLarge
 from freehold.core.ids import new_id
 from freehold.store import CONFLICT, Store
 from freehold.store.base import Step
@@ -216,68 +217,80 @@ async def by_subject(store: Store, subject: str) -> Member | None:
 
 
 async def set_role(store: Store, which: str, role: Role) -> Member:
-    """Give a member another role. Forbidden when it is the last owner's."""
-    member = await find(store, which)
-    sql = f"UPDATE member SET role = ? WHERE id = ? AND (role <> 'owner' OR ? = 'owner' OR {_OTHER_OWNER})"
-    if not await store.write(_LOCK, (sql, [(role, member.id, role)])):
-        raise _last_owner(member)
-    return msgspec.structs.replace(member, role=role)
+    """Give a member another role. See `change`."""
+    return await change(store, await find(store, which), role=role)
 
 
 async def set_team(store: Store, which: str, team: str | None) -> Member:
-    """Put a member, and with it its key, into a team (id or name), or into none. NotFound for the team, BadRequest
-    when it is disabled."""
-    member = await find(store, which)
-    id = (await usable_team(store, team)).id if team is not None else None
-    await store.write(
-        ("UPDATE key SET team = ? WHERE id = ?", [(id, member.key)]),
-        ("UPDATE member SET team = ? WHERE id = ?", [(id, member.id)]),
-    )
-    await store.bump()
-    return msgspec.structs.replace(member, team=id)
+    """Put a member into a team (id or name), or into none. See `change`."""
+    return await change(store, await find(store, which), team=team)
 
 
 async def disable(store: Store, which: str) -> Member:
-    """Stop a member: no sign-in, all sessions end, the key is revoked. Forbidden for the last owner."""
-    member, now = await find(store, which), now_ns()
-    if member.disabled_at is not None:
-        return member
-    guard = f"id = ? AND disabled_at IS NULL AND (role <> 'owner' OR {_OTHER_OWNER})"
-    gone = "EXISTS (SELECT 1 FROM member WHERE id = ? AND disabled_at IS NOT NULL)"
-    changed = await store.write(
-        _LOCK,
-        (f"UPDATE member SET disabled_at = ? WHERE {guard}", [(now, member.id)]),
-        (f"UPDATE session SET revoked_at = ? WHERE member = ? AND revoked_at IS NULL AND {gone}",
-         [(now, member.id, member.id)]),
-        (f"UPDATE key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL AND {gone}",
-         [(now, member.key, member.id)]),
-        ("UPDATE member SET disabled_at = disabled_at WHERE id = ? AND disabled_at IS NOT NULL", [(member.id,)]),
-    )  # fmt: skip
-    if not changed:
-        raise _last_owner(member)
-    await store.bump()
-    return msgspec.structs.replace(member, disabled_at=now)
+    """Stop a member: no sign-in, all sessions end, the key is revoked. See `change`."""
+    return await change(store, await find(store, which), disabled=True)
 
 
 async def enable(store: Store, which: str) -> Member:
-    """Let a member in again, with the same key. BadRequest when another key has taken its name meanwhile."""
-    member = await find(store, which)
+    """Let a member in again, with the same key. See `change`."""
+    return await change(store, await find(store, which), disabled=False)
+
+
+async def change(
+    store: Store,
+    seen: Member,
+    *,
+    role: Role | None = None,
+    team: str | UnsetType | None = UNSET,
+    display: str | None = None,
+    disabled: bool | None = None,
+) -> Member:
+    """Change what is given of the member that was `seen`, all of it or nothing; the key goes along. `team` is an id or
+    a name, or None for none, `display` what `check_display` returned. NotFound for the team; BadRequest when that is
+    disabled, when the member's role is not the one seen any more, or when somebody who is let in again has lost the
+    key's name; Forbidden for what would leave no owner."""
+    new = msgspec.structs.replace(seen, role=role or seen.role, display=display or seen.display)
+    if team is not UNSET:
+        new = msgspec.structs.replace(new, team=(await usable_team(store, team)).id if team is not None else None)
+    if disabled is not None and disabled != (seen.disabled_at is not None):
+        new = msgspec.structs.replace(new, disabled_at=now_ns() if disabled else None)
+    names = [name for name in ("role", "team", "display", "disabled_at") if getattr(new, name) != getattr(seen, name)]
+    if not names:
+        return seen
     try:
-        await store.write(
-            ("UPDATE key SET revoked_at = NULL WHERE id = ?", [(member.key,)]),
-            ("UPDATE member SET disabled_at = NULL WHERE id = ?", [(member.id,)]),
-        )
+        changed = await store.write(_LOCK, *_changes(seen, new, names))
     except StoreError as e:
         if e.code != CONFLICT:
             raise
-        name = KEY_PREFIX + member.name
-        raise BadRequest(
-            f"Another key is called {name!r} now.",
-            code="name_taken",
-            hint=f"revoke it first: `freehold keys revoke {name}`",
-        ) from e
-    await store.bump()
-    return msgspec.structs.replace(member, disabled_at=None)
+        raise _no_name(seen) from e
+    if not changed:
+        raise _changed(seen, await find(store, seen.id))
+    if "team" in names or "disabled_at" in names:
+        await store.bump()
+    return new
+
+
+def _changes(seen: Member, new: Member, names: Sequence[str]) -> list[Step]:
+    """Return the steps that make `seen` be `new` in what is named, the member's own row last. All ask the same, so
+    under the lock all are done or none is."""
+    guard = "member.id = ? AND member.role = ?"
+    if seen.role == "owner" and (new.role != "owner" or ("disabled_at" in names and new.disabled_at is not None)):
+        guard += f" AND {_OTHER_OWNER}"
+    held = (seen.id, seen.role)
+    if_held = f"EXISTS (SELECT 1 FROM member WHERE {guard})"
+    steps: list[Step] = []
+    if "team" in names:
+        steps.append((f"UPDATE key SET team = ? WHERE id = ? AND {if_held}", [(new.team, seen.key, *held)]))
+    if "disabled_at" in names:
+        kept = " AND revoked_at IS NULL" if new.disabled_at is not None else ""
+        values = (new.disabled_at, seen.key, *held)
+        steps.append((f"UPDATE key SET revoked_at = ? WHERE id = ?{kept} AND {if_held}", [values]))
+    if "disabled_at" in names and new.disabled_at is not None:
+        sql = f"UPDATE session SET revoked_at = ? WHERE member = ? AND revoked_at IS NULL AND {if_held}"
+        steps.append((sql, [(new.disabled_at, seen.id, *held)]))
+    sets = ", ".join(f"{name} = ?" for name in names)
+    steps.append((f"UPDATE member SET {sets} WHERE {guard}", [(*(getattr(new, name) for name in names), *held)]))
+    return steps
 
 
 async def set_password(store: Store, id: str, password: str | None) -> None:
@@ -348,9 +361,21 @@ COLUMNS = _COLUMNS
 """Of the table, in the order of `read`."""
 
 
-def _last_owner(member: Member) -> Forbidden:
-    return Forbidden(
-        f"{member.name} is the last owner.",
-        code="last_owner",
-        hint="make somebody else an owner first",
+def _changed(seen: Member, now: Member) -> FreeholdError:
+    """Return why a change of the member that was `seen` is refused."""
+    if now.role != seen.role:
+        return BadRequest(
+            f"{now.name} has become {now.role} meanwhile.",
+            code="member_changed",
+            hint="look at the member again, then decide",
+        )
+    return Forbidden(f"{now.name} is the last owner.", code="last_owner", hint="make somebody else an owner first")
+
+
+def _no_name(member: Member) -> BadRequest:
+    name = KEY_PREFIX + member.name
+    return BadRequest(
+        f"Another key is called {name!r} now.",
+        code="name_taken",
+        hint=f"revoke it first: `freehold keys revoke {name}`",
     )

@@ -88,6 +88,7 @@ API = {
     "json_too_deep": ("the body nests too deeply", "flatten it; `[server] limits.depth` is the bound"),
     "key_of_member": ("the key is a member's own", "disable that member: the key ends with it"),
     "last_owner": ("the last owner cannot be stopped or given another role", "make somebody else an owner first"),
+    "member_changed": ("the member's role changed while it was being changed", "look at the member again"),
     "member_disabled": ("the account is disabled", "have it enabled: `freehold members enable NAME`"),
     "memory_full": ("it is remembered already, or there is no room for more", "look at the list of memories"),
     "method_not_allowed": ("the path exists, the method does not", "use the method that `allow` names"),

@@ -159,27 +159,28 @@ class MembersDesk:
 
     async def _change(self, request: Request[Member]) -> Row:
         identity, body = self._identity, request.body
-        member = await self._touchable(request)
-        about: dict[str, Any] = {"of": member.id, "name": member.name}
-        if body.role is not UNSET and body.role != member.role:
-            role = members.parse_role(body.role)
+        before = await self._touchable(request)
+        role = members.parse_role(body.role) if body.role is not UNSET else None
+        if role is not None:
             _check_rank(request.who, role)
-            await members.set_role(identity.store, member.id, role)
-            await note(identity.ledger, "member.role", request.who, **about, role=role, before=member.role)
-        if body.team is not UNSET:
-            changed = await members.set_team(identity.store, member.id, body.team or None)
-            await note(identity.ledger, "member.team", request.who, **about, team=changed.team, before=member.team)
-        if body.display is not UNSET:
-            display = members.check_display(body.display) or member.name
-            await members.set_display(identity.store, member.id, display)
-            await note(identity.ledger, "member.display", request.who, **about, display=display)
-        if body.disabled is not UNSET:
-            await (members.disable if body.disabled else members.enable)(identity.store, member.id)
-            await revoke(identity.store, member)
-            act = "member.disable" if body.disabled else "member.enable"
-            await note(identity.ledger, act, request.who, **about)
+        now = await members.change(
+            identity.store, before, role=role,
+            team=body.team or None if body.team is not UNSET else UNSET,
+            display=members.check_display(body.display) or before.name if body.display is not UNSET else None,
+            disabled=body.disabled if body.disabled is not UNSET else None,
+        )  # fmt: skip
         identity.sessions.forget()
-        return await self._row(await members.find(identity.store, member.id))
+        if body.disabled is not UNSET:
+            await revoke(identity.store, before)
+        about: dict[str, Any] = {"of": now.id, "name": now.name}
+        for name in ("role", "team", "display"):
+            old, new = getattr(before, name), getattr(now, name)
+            if old != new:
+                await note(identity.ledger, f"member.{name}", request.who, **about, **{name: new}, before=old)
+        if before.disabled_at != now.disabled_at:
+            act = "member.disable" if now.disabled_at is not None else "member.enable"
+            await note(identity.ledger, act, request.who, **about)
+        return await self._row(await members.find(identity.store, now.id))
 
     async def _password(self, request: Request[Member]) -> None:
         identity = self._identity

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from freehold import access
@@ -105,6 +106,35 @@ async def test_the_last_owner_stays(store: Store) -> None:
     assert sorted(type(each).__name__ for each in both) == ["Forbidden", "Member"]
     left = [m for m in await members.list_members(store) if m.role == "owner" and m.disabled_at is None]
     assert len(left) == 1
+
+
+async def test_a_change_is_of_the_member_that_was_seen(store: Store) -> None:
+    await owner(store)
+    await access.create_team(store, "red")
+    seen = await members.create(store, "ann", role="admin")
+    await members.set_role(store, "ann", "owner")
+    for change in ({"role": "member"}, {"disabled": True}, {"team": "red"}, {"display": "Ann"}):
+        with pytest.raises(BadRequest, match="become owner"):
+            await members.change(store, seen, **change)
+    assert await members.find(store, "ann") == msgspec.structs.replace(seen, role="owner")
+    assert (await access.load(store)).by_id(seen.key).team is None
+
+
+async def test_a_change_is_made_whole_or_not_at_all(store: Store) -> None:
+    olga = await owner(store)
+    team = await access.create_team(store, "red")
+    with pytest.raises(Forbidden, match="last owner"):
+        await members.change(store, olga, role="member", team="red", display="O", disabled=True)
+    with pytest.raises(NotFound):
+        await members.change(store, olga, display="O", team="nowhere")
+    assert await members.find(store, olga.id) == olga
+    assert (await access.load(store)).by_id(olga.key).team is None
+    ann = await members.create(store, "ann")
+    changed = await members.change(store, ann, role="auditor", team="red", display="A", disabled=True)
+    assert await members.find(store, "ann") == changed
+    assert (changed.role, changed.team, changed.display) == ("auditor", team.id, "A")
+    with pytest.raises(Unauthenticated):
+        (await access.load(store)).by_id(ann.key)
 
 
 async def test_the_first_member_is_the_owner(store: Store) -> None:

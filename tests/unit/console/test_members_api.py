@@ -149,6 +149,23 @@ async def test_nobody_reaches_above_themselves(house: House) -> None:
     assert code(await member.get("/api/admin/members")) == "role_too_low"
 
 
+async def test_a_change_that_is_refused_in_part_changes_nothing(house: House) -> None:
+    owner = await house.owner()
+    await house.member(owner, "ann")
+    path = "/api/admin/members/ann"
+    before, acts = (await owner.get(path)).json(), await house.acts()
+    for body in (
+        {"role": "auditor", "team": "nowhere"},
+        {"role": "king", "disabled": True},
+        {"role": "auditor", "display": "a\u202eb"},
+    ):
+        assert (await owner.send("PATCH", path, body)).status_code in (400, 404), body
+    assert (await owner.get(path)).json() == before and await house.acts() == acts
+    same = {"role": before["role"], "display": before["display"], "team": None, "disabled": False}
+    assert (await owner.send("PATCH", path, same)).json() == before
+    assert await house.acts() == acts, "nothing changed, so nothing is on record"
+
+
 async def test_the_list_of_sessions_is_everybodys_or_one_members(house: House) -> None:
     owner = await house.owner()
     await house.member(owner, "ann")
