@@ -238,7 +238,7 @@ MIGRATIONS += (
             """CREATE TABLE import(
                 id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, bytes BIGINT NOT NULL,
                 received BIGINT NOT NULL DEFAULT 0, state TEXT NOT NULL, source TEXT NOT NULL DEFAULT '',
-                done BIGINT NOT NULL DEFAULT 0, total BIGINT, report TEXT, error TEXT NOT NULL DEFAULT '',
+                done BIGINT NOT NULL DEFAULT 0, total BIGINT, sums TEXT, report TEXT, error TEXT NOT NULL DEFAULT '',
                 holder TEXT NOT NULL DEFAULT '', beat_at BIGINT NOT NULL DEFAULT 0,
                 created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)""",
             "CREATE INDEX import_member ON import(member, created_at)",

@@ -86,7 +86,8 @@ async def test_a_file_in_parts_is_imported_and_gone(dock: Dock, shelf: Store) ->
     assert dock.files() == []
     assert len(await shelf.fetch("SELECT id FROM conversation WHERE member = 'mem_ann'")) == 3
     listed = (await dock.desk.ann.get("/api/imports")).json()
-    assert [each["id"] for each in listed] == [id]
+    assert listed == [{**found, "report": None}]
+    assert listed[0]["conversations"] == found["report"]["conversations"]
     assert (await dock.desk.ben.get("/api/imports")).json() == []
     assert (await dock.desk.ann.delete(f"/api/imports/{id}")).status_code == 204
     assert (await dock.desk.ann.get("/api/imports")).json() == []

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from freehold.assist.imports.report import Report
+from freehold.assist.imports.report import Outcome, Report
 from freehold.core.clock import now_ns
 from freehold.core.errors import NotFound
 from freehold.store import Step, Store
@@ -16,7 +16,7 @@ State = Literal["receiving", "running", "done", "failed", "cancelled"]
 
 SILENT_SECONDS = 60
 """An import that runs says so every half second; one that has been silent for so long was killed."""
-_COLUMNS = "id, name, bytes, received, state, source, done, total, report, error, created_at"
+_COLUMNS = "id, name, bytes, received, state, source, done, total, sums, {}, error, created_at"
 _NS = 1_000_000_000
 _LOCK: Step = ("UPDATE meta SET value = value WHERE name = 'generation'", [()])
 """Makes what follows in a transaction wait for another that begins so too: what it then reads stays true."""
@@ -24,7 +24,8 @@ _LOCK: Step = ("UPDATE meta SET value = value WHERE name = 'generation'", [()])
 
 class Import(msgspec.Struct, frozen=True):
     """An import as its member sees it. `done` and `total` count conversations, the latter is an estimate until the end;
-    `created_at` is in milliseconds."""
+    `conversations` says how many fared how, once it is known. A list has no `report`. `created_at` is in
+    milliseconds."""
 
     id: str
     name: str
@@ -34,6 +35,7 @@ class Import(msgspec.Struct, frozen=True):
     source: str
     done: int
     total: int | None
+    conversations: dict[Outcome, int] | None
     report: Report | None
     error: str
     created_at: int
@@ -54,20 +56,21 @@ class Task(msgspec.Struct):
 
 
 def _read(row: Sequence[Any]) -> Import:
-    id, name, size, received, state, source, done, total, text, error, at = row
+    id, name, size, received, state, source, done, total, sums, text, error, at = row
+    counts = msgspec.json.decode(sums, type=dict[Outcome, int]) if sums else None
     report = msgspec.json.decode(text, type=Report) if text else None
-    return Import(id, name, size, received, state, source, done, total, report, error, at // 1_000_000)
+    return Import(id, name, size, received, state, source, done, total, counts, report, error, at // 1_000_000)
 
 
 async def all_of(store: Store, member: str, limit: int) -> list[Import]:
-    """Return a member's imports, the newest first."""
-    sql = f"SELECT {_COLUMNS} FROM import WHERE member = ? ORDER BY created_at DESC, id DESC LIMIT ?"
+    """Return a member's imports, the newest first, without their reports."""
+    sql = f"SELECT {_COLUMNS.format('NULL')} FROM import WHERE member = ? ORDER BY created_at DESC, id DESC LIMIT ?"
     return [_read(row) for row in await store.fetch(sql, member, limit)]
 
 
 async def find(store: Store, member: str, id: str) -> Import:
     """Return one import. Raises NotFound."""
-    rows = await store.fetch(f"SELECT {_COLUMNS} FROM import WHERE id = ? AND member = ?", id, member)
+    rows = await store.fetch(f"SELECT {_COLUMNS.format('report')} FROM import WHERE id = ? AND member = ?", id, member)
     if not rows:
         raise NotFound(f"There is no import {id[:64]!r}.", hint="it was removed, or is somebody else's")
     return _read(rows[0])
@@ -89,8 +92,8 @@ async def receive(store: Store, id: str, received: int) -> None:
 async def start(store: Store, member: str, id: str, holder: str) -> bool:
     """Take a whole file's import to running; False when another of the member's runs, or this one cannot."""
     now = now_ns()
-    sql = """UPDATE import SET state = 'running', holder = ?, beat_at = ?, updated_at = ?, error = '', report = NULL,
-        done = 0, total = NULL
+    sql = """UPDATE import SET state = 'running', holder = ?, beat_at = ?, updated_at = ?, error = '', sums = NULL,
+        report = NULL, done = 0, total = NULL
         WHERE id = ? AND member = ? AND state IN ('receiving', 'failed', 'cancelled') AND received = bytes
         AND NOT EXISTS (SELECT 1 FROM import i WHERE i.member = ? AND i.state = 'running')"""
     return await store.write(_LOCK, (sql, [(holder, now, now, id, member, member)])) == 1
@@ -110,9 +113,10 @@ async def finish(
     """Note what came of it; False when that is known already."""
     now = now_ns()
     text = msgspec.json.encode(report).decode() if report is not None else None
-    sql = """UPDATE import SET state = ?, source = ?, report = ?, error = ?, updated_at = ?
+    sums = msgspec.json.encode(report.conversations).decode() if report is not None else None
+    sql = """UPDATE import SET state = ?, source = ?, sums = ?, report = ?, error = ?, updated_at = ?
         WHERE id = ? AND holder = ? AND state = 'running'"""
-    return await store.write((sql, [(state, source, text, error, now, id, holder)])) == 1
+    return await store.write((sql, [(state, source, sums, text, error, now, id, holder)])) == 1
 
 
 async def cancel(store: Store, member: str, id: str) -> bool:

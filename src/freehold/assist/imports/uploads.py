@@ -72,10 +72,11 @@ class Imports:
         all_, one, tag = "/api/imports", "/api/imports/{id}", "imports"
         return [
             Endpoint(method="GET", path=all_, run=self._all, answer=list[Import], tag=tag,
-                     summary="Your imports, the newest first"),
+                     summary="Your imports, the newest first, without their reports"),
             Endpoint(method="POST", path=all_, run=self._make, body=NewImport, answer=Import, status=201, tag=tag,
                      summary="Announce a file to import"),
-            Endpoint(method="GET", path=one, run=self._get, answer=Import, tag=tag, summary="One import"),
+            Endpoint(method="GET", path=one, run=self._get, answer=Import, tag=tag,
+                     summary="One import, with its report"),
             Endpoint(method="PUT", path=f"{one}/data", run=self._receive, query=Offset, answer=Import, tag=tag,
                      summary="Send a part of the file, at most 8 MiB, in order"),
             Endpoint(method="POST", path=f"{one}/start", run=self._start, answer=Import, tag=tag,

@@ -71,18 +71,35 @@ function Import({ item, list, open, toggle }) {
     failed: t("failed"),
     cancelled: t("stopped"),
   };
+  const [report, setReport] = useState(/** @type {any} */ (null));
+  const [error, setError] = useState("");
+  const there = open && Boolean(item.conversations);
+  useEffect(() => {
+    if (!there) return undefined;
+    let wanted = true;
+    setError("");
+    call("GET", `/api/imports/${item.id}`).then(
+      (whole) => wanted && setReport(whole.report),
+      (problem) => wanted && setError(problem.message),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [there, item.state]);
   return html`<li class="stacked">
     <div class="row">
       <span><strong dir="auto">${item.name}</strong> <span class=${`badge ${item.state}`}>${states[item.state] ?? item.state}</span>
         <small>${[item.source, date(item.created_at)].filter(Boolean).join(" · ")}</small></span>
       <span class="toolbar">
-        ${item.report && html`<button type="button" class="button quiet" aria-expanded=${open ? "true" : "false"} onClick=${toggle}>${t("Report")}</button>`}
+        ${item.conversations && html`<button type="button" class="button quiet" aria-expanded=${open ? "true" : "false"} onClick=${toggle}>${t("Report")}</button>`}
         <${Sure} label=${item.state === "running" ? t("Stop") : t("Remove from this list")} question=${item.state === "running" ? t("Stop it? What is here stays.") : t("Remove it? The conversations stay.")} act=${() => list.remove(item.id)} />
       </span></div>
     ${item.state === "running" && html`<progress aria-label=${t("Read so far")} max=${item.total || 1} value=${item.total ? item.done : undefined}></progress>
       <small>${t("{n} conversations so far", { n: number(item.done) })}</small>`}
     ${item.error && html`<p class="error">${item.error}</p>`}
-    ${open && item.report && html`<${Report} report=${item.report} />`}
+    ${there && html`<${Problem} error=${error} />`}
+    ${there && !report && !error && html`<${Waiting} />`}
+    ${there && report && html`<${Report} report=${report} />`}
   </li>`;
 }
 
