@@ -23,7 +23,7 @@ from freehold.assist.events import Hub, Told
 from freehold.assist.live import Live
 from freehold.assist.shapes import Fault, Message, State, ToolPart, pack
 from freehold.core.clock import now_ns
-from freehold.core.errors import FreeholdError, NotFound, StoreError
+from freehold.core.errors import FreeholdError, NotFound, StoreError, Unauthenticated
 from freehold.store.base import Step
 
 log = logging.getLogger("freehold.assist")
@@ -49,6 +49,7 @@ class Running(msgspec.Struct):
 
     live: Live
     member: str
+    key: str
     task: asyncio.Task[None]
     ending: State = "interrupted"
     lost: bool = False
@@ -104,7 +105,7 @@ class Runs:
 
         live = Live(message, tell)
         work = asyncio.create_task(self._work(task, live))
-        self._running[message.id] = Running(live, task.who.id, work)
+        self._running[message.id] = Running(live, task.who.id, task.who.key, work)
 
     async def stop(self, message: str) -> bool:
         """Stop an answer that is made here, and wait until that is on record; False when it is not made here."""
@@ -229,6 +230,7 @@ class Runs:
                     steps.append(self._copy(each.live.message, "running"))
             if loop.time() - beat > BEAT:
                 beat = loop.time()
+                self._leave_the_disabled(running)
                 steps.append(("UPDATE run SET beat_at = ? WHERE holder = ?", [(now_ns(), self.holder)]))
             try:
                 if steps:
@@ -241,6 +243,14 @@ class Runs:
                     each.live.dirty = True
                 continue
             self._obey(running, dict(rows))
+
+    def _leave_the_disabled(self, running: list[Running]) -> None:
+        """Stop what is made for members whose key has ended meanwhile."""
+        for each in running:
+            try:
+                self._kit.pipeline.snapshot.keys.by_id(each.key)
+            except Unauthenticated:
+                self._cancel(each, "stopped")
 
     def _obey(self, running: list[Running], orders: dict[str, str]) -> None:
         for each in running:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from chatroom import Room, Talk, Worker, text
 from tests.vendor import Vendor
 
+from freehold import access
 from freehold.assist.turns import QUEUED, TEXT_CHARS
 
 
@@ -303,3 +305,17 @@ async def test_a_question_has_a_longest(ann: Talk) -> None:
     assert (await ann.open(talk))["messages"] == []
     nothing = {"text": "\0 \0", "models": ["plain"]}
     assert (await ann.client.post(f"/api/conversations/{talk}/turns", json=nothing)).status_code == 400
+
+
+async def test_an_answer_for_a_member_whose_key_ended_ends(
+    ann: Talk, room: Room, worker: Worker, vendor: Vendor
+) -> None:
+    vendor.script("ok", "ok;every=20;more=600")
+    talk = await ann.begin()
+    id = (await ann.turn(talk, "go", "plain"))["answers"][0]["id"]
+    await ann.said(talk, id, "and so on")
+    snapshot = worker.pipeline.snapshot
+    await access.revoke(worker.store, room.people["ann"].key)
+    worker.pipeline.snapshot = msgspec.structs.replace(snapshot, keys=await access.load(worker.store))
+    ended = await ann.ended(talk, id)
+    assert ended["state"] == "stopped" and "and so on" in text(ended)
