@@ -126,6 +126,8 @@ def test_keys_suffice(ann: Person) -> None:
     press("ArrowDown")
     press("Enter")
     expect(page).to_have_url(re.compile(first))
+    expect(chat.answers.first).to_contain_text("first line")
+    expect(chat.dialog).to_have_count(0)
 
     # A menu: opened, walked and left by keys; focus comes back.
     menu = chat.button("This conversation")

@@ -83,7 +83,7 @@ def test_names_of_projects_are_names(ann: Person) -> None:
     id = ann.talked(evil, assistant=assistant["id"])
     chat.to(f"/c/{id}")
     expect(chat.page.get_by_role("heading", level=1)).to_have_text(evil)
-    assert chat.page.title() == f"{evil} · Freehold"
+    expect(chat.page).to_have_title(f"{evil} · Freehold")
     assert chat.page.evaluate("window.stolen") is None
     expect(chat.page.locator("nav img, main img")).to_have_count(0)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Watch
-from tests.browser.people import Person
+from tests.browser.people import Chat, Person
+from tests.system import until
 
 
 def test_a_question_becomes_a_conversation(ann: Person) -> None:
@@ -182,3 +183,21 @@ def test_conversations_are_renamed_pinned_archived_and_deleted(ann: Person) -> N
     chat.menu(re.compile("^More about the second"), "Delete")
     chat.page.goto("about:blank")  # who leaves means it
     ann.gone(second)
+
+
+def test_who_writes_before_the_conversation_is_there_goes_on_with_it(ann: Person) -> None:
+    id = ann.talked("before", models=["gpt"])
+    for n in range(45):  # so that it is none of those that the page knows from the start
+        ann.begin(title=f"later {n}")
+    context = ann.context()
+    context.route(f"**/api/conversations/{id}", lambda route: held.append(route))
+    held: list[Route] = []
+    chat = Chat(context.new_page()).to(f"/c/{id}")
+    chat.write("too early")
+    until(lambda: chat.page.wait_for_timeout(10) or held, what="the reading")
+    for route in held:
+        route.continue_()
+    context.unroute(f"**/api/conversations/{id}")
+    expect(chat.answers.nth(1)).to_contain_text("You said: too early")
+    assert [m["role"] for m in ann.hall.vendor.seen[-1].json()["messages"]] == ["user", "assistant", "user"]
+    assert chat.conversation() == id

@@ -100,9 +100,9 @@ export function Composer() {
   const suggest = async (/** @type {string} */ text) => {
     const asked = /^\/([^\s/]*)$/.exec(text);
     if (!asked && !own.prompts.length) return;
-    own.prompts = asked ? await import("./prompts.js").then((m) => m.matching(asked[1] ?? "")).catch(() => []) : [];
-    own.at = 0;
-    if (own.text !== text) own.prompts = [];
+    const found = asked ? await import("./prompts.js").then((m) => m.matching(asked[1] ?? "")).catch(() => []) : [];
+    if (own.text !== text) return; // what was typed since is answered by itself
+    Object.assign(own, { prompts: found, at: 0 });
     show();
   };
   const use = async (/** @type {import("./types.js").Prompt} */ prompt) => {

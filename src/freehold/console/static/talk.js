@@ -159,14 +159,25 @@ function take({ message, answers, queued }) {
   if (answers.length) announce(t("The answer is being written"));
 }
 
+/** Waits until the conversation of the address is here: only then is it known where it ends, and which models it asks. */
+async function settled() {
+  const { id } = state.route;
+  if (!id) return;
+  if (state.open?.id !== id) open(id);
+  while (state.open?.id === id && state.open.state === "loading") await new Promise((resolve) => setTimeout(resolve, 30));
+  if (state.open?.state === "missing") throw new Error(t("This conversation is not here"));
+  if (state.open?.state === "failed") throw new Error(state.open.problem || t("It could not be read"));
+}
+
 /** Sends a new turn at the end of the branch; a new chat becomes a conversation. @param {string} text @param {import("./types.js").File[]} files */
 export async function send(text, files) {
-  const asked = models();
-  const key = unique();
   if (state.route.temporary) {
     const { sendTemporary } = await import("./temporary.js");
-    return sendTemporary(text, files, asked[0] ?? "");
+    return sendTemporary(text, files, models()[0] ?? "");
   }
+  await settled();
+  const asked = models();
+  const key = unique();
   const first = !state.open;
   if (first) change({ open: fresh("", {}) });
   const sending = { key, text, files };
