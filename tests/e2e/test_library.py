@@ -104,7 +104,7 @@ async def test_a_life_of_files_and_words(system: Starter, vendor: Vendor, store:
 
 
 async def test_a_hostile_pdf_takes_no_worker_down(system: Starter, vendor: Vendor) -> None:
-    running = system(config(deployment("plain", vendor.url, "ok")))
+    running = system(config(deployment("plain", vendor.url, "ok"), '[library]\nfile_bytes = "1 MiB"\n'))
     olga = await Person(running).first()
     workers = running.workers()
     for data in (b"%PDF-1.7\n" + b"\xff" * 100_000, manual_cut()):
@@ -112,7 +112,7 @@ async def test_a_hostile_pdf_takes_no_worker_down(system: Starter, vendor: Vendo
         assert answer.status_code == 400 and answer.json()["error"]["code"] == "file_damaged"
     picture = await olga.call("POST", "/api/files?name=%E2%80%AEgnp.exe", content=PNG)
     assert (picture["name"], picture["media"]) == ("gnp.exe", "image/png")
-    large = await olga.client.post("/api/files?name=big.txt", content=b"x" * (20 * 2**20 + 1))
+    large = await olga.client.post("/api/files?name=big.txt", content=b"x" * (2**20 + 1))
     assert large.status_code == 413 and large.json()["error"]["code"] == "file_too_large"
     assert running.workers() == workers
     await olga.client.aclose()

@@ -76,6 +76,7 @@ def load(
         deployments=deployments,
         routes=routes,
         tools=tools,
+        library=tables.library,
         path=place.path,
         base=place.base,
         data=place.data,

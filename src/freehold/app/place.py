@@ -14,7 +14,7 @@ import msgspec
 from freehold.app import environment as env
 from freehold.app.config import Problems, Reader, find, parse
 from freehold.app.control import ask
-from freehold.app.settings import Store, with_password
+from freehold.app.settings import Library, Store, with_password
 from freehold.core.errors import ConfigError, FreeholdError
 
 SOCKET_PATH = 80
@@ -65,6 +65,16 @@ def kept(place: Place, environment: env.Environment) -> Kept:
     except ConfigError as e:
         store, broken = _running(place, environment, e), e.message.splitlines()[0]
     return Kept(data=place.data, run=place.run, store_url=with_password(store), broken=broken)
+
+
+def library(place: Place, environment: env.Environment) -> Library:
+    """Return what `[library]` says, whatever the rest of the file is worth. Raises ConfigError."""
+    reader = Reader(place.base, environment)
+    raw = parse(place.path).get("library", {}) if place.path is not None else {}
+    found = reader.table(Library, raw, "library") or Library()
+    if reader.problems:
+        raise Problems(place.path, reader.problems)
+    return found
 
 
 def _written(place: Place, environment: env.Environment) -> Store:

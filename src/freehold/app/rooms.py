@@ -9,7 +9,7 @@ import msgspec
 
 from freehold import __version__
 from freehold.access import Member
-from freehold.app import people, tooling
+from freehold.app import people, shelving, tooling
 from freehold.app.settings import Config
 from freehold.assist import Assist, AssistSettings
 from freehold.console import Console, admin
@@ -44,8 +44,9 @@ class Rooms:
         """Put the rooms together and let them begin. Raises StoreError."""
         alone = opened.engine == "sqlite" and config.server.workers == 1
         settings = AssistSettings(
-            tools=tooling.servers(config), alone=alone, store_url=config.store_url, imports=config.data / "imports"
-        )
+            tools=tooling.servers(config), library=shelving.settings(config.library, config.data), alone=alone,
+            store_url=config.store_url, imports=config.data / "imports",
+        )  # fmt: skip
         assist = Assist(opened, pipeline, ledger, client, settings, holder)
 
         async def home(member: Member) -> dict[str, Any]:

@@ -222,6 +222,13 @@ class Signin(Table, frozen=True, kw_only=True):
     oidc: dict[str, Oidc] = msgspec.field(default_factory=dict)  # providers of identities, by a short name
 
 
+class Library(Table, frozen=True, kw_only=True):
+    """Files that members keep. One that comes through the page must also fit `[server.limits] body_bytes`."""
+
+    file_bytes: Annotated[int, msgspec.Meta(ge=1, extra={"unit": "bytes"})] = 20_971_520  # largest file, 20 MiB
+    member_bytes: Annotated[int, msgspec.Meta(ge=1, extra={"unit": "bytes"})] = 2_147_483_648  # of one member, 2 GiB
+
+
 class File(Table, frozen=True, kw_only=True):
     """freehold.toml. Everything is optional."""
 
@@ -235,6 +242,7 @@ class File(Table, frozen=True, kw_only=True):
     deployments: dict[str, Deployment] = msgspec.field(default_factory=dict)
     routes: dict[str, Route] = msgspec.field(default_factory=dict)
     tools: dict[str, ToolServer] = msgspec.field(default_factory=dict)
+    library: Library = msgspec.field(default_factory=Library)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,6 +258,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     deployments: dict[str, Deployment]
     routes: dict[str, Route]
     tools: dict[str, ToolServer]
+    library: Library
     path: Path | None  # the file; None when there is none
     base: Path  # the folder that relative paths start from
     data: Path  # data folder: database, lock, sockets

@@ -28,7 +28,8 @@ def stand(running: Config, new: Config) -> Config:
     limits = msgspec.structs.replace(old.limits, **{f: getattr(new.server.limits, f) for f in LIVE_LIMITS})
     server = msgspec.structs.replace(new.server, limits=limits, **{f: getattr(old, f) for f in SERVER})
     ledger = msgspec.structs.replace(new.ledger, **{f: getattr(running.ledger, f) for f in LEDGER})
-    return digest(msgspec.structs.replace(new, server=server, ledger=ledger, store=running.store))
+    whole = {"store": running.store, "library": running.library}
+    return digest(msgspec.structs.replace(new, server=server, ledger=ledger, **whole))
 
 
 def changed(one: Config, other: Config) -> list[str]:

@@ -14,7 +14,9 @@ import pytest
 
 from freehold.app.environment import Environment
 from freehold.app.main import main
-from freehold.app.place import kept, locate
+from freehold.app.place import kept, library, locate
+from freehold.app.shelving import settings
+from freehold.assist.files import LibrarySettings
 from freehold.core.errors import ConfigError
 from freehold.wire.server import Exchange, Limits, listen
 
@@ -47,6 +49,18 @@ def running(run: Path, effective: dict[str, Any]) -> Iterator[None]:
         loop.call_soon_threadsafe(done.set)
         thread.join()
         loop.close()
+
+
+def test_the_library_needs_only_its_own_table(here: Path) -> None:
+    (here / "freehold.toml").write_text(UNSET + '[library]\nfile_bytes = "3 MiB"\n')
+    environment = Environment({"HOME": str(here)})
+    place = locate(None, environment, here)
+    bounds = settings(library(place, environment), place.data)
+    assert (bounds.file_bytes, bounds.member_bytes) == (3 << 20, LibrarySettings().member_bytes)
+    assert bounds.folder == str(place.data)
+    (here / "freehold.toml").write_text("[library]\nfile_bytes = 0\nfiles = 1\n")
+    with pytest.raises(ConfigError, match=r"library\.file_bytes"):
+        library(place, environment)
 
 
 @pytest.mark.parametrize(

@@ -75,13 +75,16 @@ def bring(context: Context) -> int:
 
     from freehold.access import members
     from freehold.app.cli.stored import record, run
-    from freehold.assist.files import LibrarySettings
+    from freehold.app.place import library
+    from freehold.app.shelving import settings
     from freehold.assist.imports.run import run as import_file
 
     args, talk = context.args, context.talk
     source = Path(args.source)
     if not source.is_file():
         raise UsageError(f"{args.source}: no such file", hint="name the export as it was downloaded")
+    place = context.place
+    bounds = settings(library(place, context.environment), place.data)
     show = talk.progress(source.name, "conversations")
 
     async def progress(_: str, done: int, total: int) -> None:
@@ -90,7 +93,7 @@ def bring(context: Context) -> int:
     async def work(store: Store) -> Imported:
         who = await members.find(store, args.member)
         await record(store, "member.import", member=who.id, name=who.name, file=source.name)
-        return await import_file(store, who.id, source, LibrarySettings(), progress)
+        return await import_file(store, who.id, source, bounds, progress)
 
     found = run(context.kept, work)
     talk.end()
