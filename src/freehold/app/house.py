@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,6 +102,10 @@ class House:
     def kept(self) -> store.Store:
         """The store, for whoever works beside the door."""
         return self._store
+
+    def default_limits(self) -> Sequence[str]:
+        """Return the limits of keys that are made without their own."""
+        return self._config.access.default_limits
 
     def build(self, config: Config, keys: KeyRing) -> Snapshot:
         """Return the Snapshot of `config` with `keys`. Raises ConfigError."""

@@ -68,7 +68,11 @@ def endpoints() -> list[Endpoint]:
         nothing: Any = _Nothing()
         console = Console(nothing, nothing, nothing, Settings())
         assist = Assist(nothing, nothing, nothing, nothing, AssistSettings(), "")
-        return [*console.endpoints(), *admin.endpoints(admin.Office(nothing, nothing, nothing)), *assist.endpoints()]
+        return [
+            *console.endpoints(),
+            *admin.endpoints(admin.Office(nothing, nothing, nothing, nothing)),
+            *assist.endpoints(),
+        ]
 
     return asyncio.run(build())
 

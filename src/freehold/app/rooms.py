@@ -3,6 +3,7 @@ configuration; refuses to know HTTP and calls."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +26,8 @@ class Rooms:
 
     api: Api
 
-    def __init__(self, console: Console, assist: Assist) -> None:
+    def __init__(self, config: Config, console: Console, assist: Assist) -> None:
+        self._config = config
         self._console = console
         self._assist = assist
         self._described = b""
@@ -53,10 +55,10 @@ class Rooms:
             return await assist.home(member)
 
         console = Console(opened, ledger, client, people.settings(config), home)
-        rooms = cls(console, assist)
+        rooms = cls(config, console, assist)
         endpoints = [
             *console.endpoints(),
-            *admin.endpoints(admin.Office(pipeline, opened, control)),
+            *admin.endpoints(admin.Office(pipeline, opened, control, rooms._default_limits)),
             *assist.endpoints(),
             Endpoint(method="GET", path="/api/openapi.json", run=rooms._describe, access="public", tag="about",
                      summary="All of this, described as OpenAPI 3.1"),
@@ -68,8 +70,12 @@ class Rooms:
 
     def configure(self, config: Config) -> None:
         """Put another configuration in force."""
+        self._config = config
         self._console.configure(people.settings(config))
         self._assist.reconfigure(tooling.servers(config))
+
+    def _default_limits(self) -> Sequence[str]:
+        return self._config.access.default_limits
 
     async def quiet(self) -> None:
         """End answers that are being made, with what they have, and all streams of events: before the server waits for

@@ -117,7 +117,9 @@ class Worker:
 
     async def _console(self, asked: dict[str, Any]) -> Any:
         """Answer as /api/admin would, for the command line."""
-        return await clerk.answer(Office(self._house.door.pipeline, self._house.kept, self._desk), **asked)
+        house = self._house
+        office = Office(house.door.pipeline, house.kept, self._desk, house.default_limits)
+        return await clerk.answer(office, **asked)
 
     async def _look(self) -> dict[str, Any]:
         """What this worker sees, for the console: circuits as (deployment, state, attempts under way)."""

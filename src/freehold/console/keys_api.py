@@ -178,13 +178,13 @@ class _Keys:
         for key in await access.list_keys(store):
             if request.query.all or _state(key, teams) in ("active", "team_disabled"):
                 shown.append(await self._key(key, teams, people, used))
-        return Keys(shown, sorted(self._office.pipeline.snapshot.table.routes), await self._defaults())
+        return Keys(shown, sorted(self._office.pipeline.snapshot.table.routes), list(self._office.default_limits()))
 
     async def create_key(self, request: Request[Member]) -> NewKey:
         office, body = self._office, request.body
         self._check_routes(body.routes)
         expires = access.expiry(body.expires, now_ns()) if body.expires else None
-        limits = body.limits if body.limits is not None else await self._defaults()
+        limits = body.limits if body.limits is not None else list(self._office.default_limits())
         _read(limits)
         key, secret = await access.create(
             office.store, body.name, team=body.team, routes=body.routes, expires=expires, limits=limits, note=body.note
@@ -292,11 +292,6 @@ class _Keys:
         await roll(self._office.store)
         rows = await self._office.store.fetch("SELECT key, MAX(day) FROM spent GROUP BY key")
         return {key: int(day) * DAY // MS for key, day in rows}
-
-    async def _defaults(self) -> list[str]:
-        told = await self._office.control.order("settings")
-        found = [row["value"] for row in told["settings"] if row["name"] == "access.default_limits"]
-        return list(found[0]) if found and found[0] else []
 
     def _check_routes(self, routes: list[str] | None) -> None:
         known = self._office.pipeline.snapshot.table.routes

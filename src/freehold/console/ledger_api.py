@@ -245,8 +245,7 @@ class _Ledger:
             after=asked.after,
             offset=asked.offset,
         )
-        names = await self._office.names()
-        rows = [_row(stored, names) async for stored in entries(self._office.store, query)]
+        rows = await self._rows(query)
         if len(rows) < asked.limit:
             return Page(rows, None)
         return Page(rows, asked.offset + len(rows) if asked.order == "dearest" else rows[-1].seq)
@@ -256,7 +255,7 @@ class _Ledger:
         if not 1 <= len(by) <= MOST_GROUPS or len(set(by)) < len(by):
             raise BadRequest(f"by names 1 to {MOST_GROUPS} groups.", param="by", hint=f"of {', '.join(GROUPS)}")
         found = await totals(self._office.store, await _query(self._office, request.query), by)
-        names = await self._office.names()
+        names = await self._office.names(str(value) for total in found[:TOTALS_SHOWN] for value in total.group)
         rows = []
         for total in found[:TOTALS_SHOWN]:
             named = [names.get(str(value), str(value)) for value in total.group]
@@ -292,9 +291,7 @@ class _Ledger:
     async def call(self, request: Request[Member]) -> OneCall:
         call = await self._known(request.params["call"])
         every = Query(kinds=("intent", "outcome", "admin"), call=call, order="oldest")
-        names = await self._office.names()
-        rows = [_row(stored, names) async for stored in entries(self._office.store, every)]
-        return OneCall(call, rows, [_kept(one) for one in await read(self._office.store, call)])
+        return OneCall(call, await self._rows(every), [_kept(one) for one in await read(self._office.store, call)])
 
     async def bodies(self, request: Request[Member]) -> Texts:
         call = await self._known(request.params["call"])
@@ -314,6 +311,11 @@ class _Ledger:
         await self._office.note(request.who, "ledger.export", filters=given)
         names = await self._office.names()
         return await ledger_export.stream(request.exchange, self._office.store, query, asked.format, names)
+
+    async def _rows(self, query: Query) -> list[Row]:
+        found = [stored async for stored in entries(self._office.store, query)]
+        names = await self._office.names(id for stored in found for id in (stored.entry.key, stored.entry.team) if id)
+        return [_row(stored, names) for stored in found]
 
     async def _known(self, call: str) -> str:
         if not await known(self._office.store, "call", call):

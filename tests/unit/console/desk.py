@@ -121,7 +121,12 @@ async def open_desk(folder: Path, text: str) -> AsyncIterator[Desk]:
     async def identify(exchange: Exchange, access: Access) -> Any:
         return desk.who
 
-    api = Api(admin.endpoints(admin.Office(house.door.pipeline, kept, Around(supervisor))), identify)
+    api = Api(
+        admin.endpoints(
+            admin.Office(house.door.pipeline, kept, Around(supervisor), lambda: supervisor.config.access.default_limits)
+        ),
+        identify,
+    )
 
     async def answer(exchange: Exchange) -> None:
         try:

@@ -179,7 +179,7 @@ async def test_orders_and_questions_that_cannot_be(desk: Desk) -> None:
         await give("dance", {})
     with pytest.raises(BadRequest):
         await give("model", {"colour": "red"})
-    office = Office(desk.house.door.pipeline, desk.store, Around(desk.supervisor))
+    office = Office(desk.house.door.pipeline, desk.store, Around(desk.supervisor), desk.house.default_limits)
     with pytest.raises(NotFound):
         await clerk.answer(office, "GET", "/api/admin/nothing")
     with pytest.raises(BadRequest):
