@@ -4,6 +4,7 @@ that the table of endpoints does not hold, beside an introduction."""
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -67,7 +68,7 @@ def endpoints() -> list[Endpoint]:
 
         nothing: Any = _Nothing()
         console = Console(nothing, nothing, nothing, Settings())
-        assist = Assist(nothing, nothing, nothing, nothing, AssistSettings(), "")
+        assist = Assist(nothing, nothing, nothing, nothing, AssistSettings(imports=Path("imports")), "")
         return [
             *console.endpoints(),
             *admin.endpoints(admin.Office(nothing, nothing, nothing, nothing)),
