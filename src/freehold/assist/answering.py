@@ -13,13 +13,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from freehold.access import Member
 from freehold.assist import models
 from freehold.assist.context import Context, assemble
 from freehold.assist.hearing import Ear, Joint, Use
 from freehold.assist.live import Live
 from freehold.assist.shapes import Conversation, Facts, FilePart, Message, State, Text, ToolPart
 from freehold.assist.sources import background
-from freehold.assist.tools.offers import Allow, Offered, Result, Who
+from freehold.assist.tools.offers import Allow, Offered, Result
 from freehold.core.call import Call
 from freehold.core.clock import tick
 from freehold.core.ids import new_id
@@ -36,13 +37,13 @@ _encode = msgspec.json.Encoder().encode
 class Toolbox(Protocol):
     """What is asked of tools: see assist.tools."""
 
-    async def offered(self, member: Who, servers: Sequence[str]) -> list[Offered]: ...
+    async def offered(self, member: Member, servers: Sequence[str]) -> list[Offered]: ...
 
     async def use(
-        self, member: Who, offered: Offered, arguments: dict[str, Any], *, conversation: str, message: str
+        self, member: Member, offered: Offered, arguments: dict[str, Any], *, conversation: str, message: str
     ) -> Result: ...
 
-    async def allow(self, member: Who, server: str, tool: str, allow: Allow) -> None: ...
+    async def allow(self, member: Member, server: str, tool: str, allow: Allow) -> None: ...
 
 
 class Kit(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ class Task(msgspec.Struct):
     """One answer to be made: by whom it is asked, what it follows (the last message is the question), the conversation
     (None: a temporary one). `question_changed` is called when it is known how the question's files go along."""
 
-    who: Who
+    who: Member
     branch: list[Message]
     conversation: Conversation | None
     question_changed: Callable[[Message], Awaitable[None]] | None = None

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from freehold.access import Member
 from freehold.assist import models, sources, temporary
 from freehold.assist.answering import Kit
 from freehold.assist.conversations import Change, Conversations
 from freehold.assist.events import Hub, Told
 from freehold.assist.runs import Runs, summary
 from freehold.assist.shapes import MS, Conversation, Message
-from freehold.assist.tools.offers import Who
 from freehold.assist.turns import Posted, Turn, Turns, holds
 from freehold.wire.api import SENT, Endpoint, Request
 
@@ -142,11 +142,11 @@ class Chat:
 
         return tell
 
-    async def _models(self, request: Request[Who]) -> list[models.Model]:
+    async def _models(self, request: Request[Member]) -> list[models.Model]:
         key = await models.key_of(self._kit.pipeline, request.who)
         return models.visible(self._kit.pipeline.snapshot, key)
 
-    async def _page(self, request: Request[Who]) -> Page:
+    async def _page(self, request: Request[Member]) -> Page:
         which: Which = request.query
         items, more = await self._conversations.page(
             request.who.id,
@@ -157,7 +157,7 @@ class Chat:
         )
         return Page(items, more)
 
-    async def _create(self, request: Request[Who]) -> Conversation:
+    async def _create(self, request: Request[Member]) -> Conversation:
         begun: Begun = request.body
         names, tools = begun.models, begun.tools
         if begun.assistant is not None:
@@ -173,7 +173,7 @@ class Chat:
             tools=tools or [],
         )
 
-    async def _open(self, request: Request[Who]) -> Opened:
+    async def _open(self, request: Request[Member]) -> Opened:
         id = request.params["id"]
         after = self._hub.cursor(id)  # before anything is read
         found = await self._conversations.find(request.who.id, id)
@@ -185,7 +185,7 @@ class Chat:
         held = bool(queue) and not found.running and holds(messages, found.leaf)
         return Opened(found, messages, queue, held, after)
 
-    async def _change(self, request: Request[Who]) -> Conversation:
+    async def _change(self, request: Request[Member]) -> Conversation:
         change: Change = request.body
         if isinstance(change.assistant, str):
             await sources.helper(self._kit.store, request.who, change.assistant)
@@ -193,7 +193,7 @@ class Chat:
         self._hub.publish(changed.id, "conversation", {"conversation": changed})
         return changed
 
-    async def _delete(self, request: Request[Who]) -> None:
+    async def _delete(self, request: Request[Member]) -> None:
         id = request.params["id"]
         await self._conversations.find(request.who.id, id)
         await self._stop_all(id)
@@ -210,10 +210,10 @@ class Chat:
         for message in self._runs.live(conversation):
             await self._runs.stop(message.id)
 
-    async def _post(self, request: Request[Who]) -> Posted:
+    async def _post(self, request: Request[Member]) -> Posted:
         return await self._turns.post(request.who, request.params["id"], request.body)
 
-    async def _events(self, request: Request[Who]) -> Any:
+    async def _events(self, request: Request[Member]) -> Any:
         id = request.params["id"]
         await self._conversations.find(request.who.id, id)
         last = request.exchange.headers.get(b"last-event-id", b"").decode("latin-1")
@@ -221,26 +221,26 @@ class Chat:
         await self._hub.follow(request.exchange, id, after, request.who.id, request.again)
         return SENT
 
-    async def _answers(self, request: Request[Who]) -> Answers:
+    async def _answers(self, request: Request[Member]) -> Answers:
         return Answers(await self._turns.answers(request.who, request.params["id"], request.body.models))
 
-    async def _continue(self, request: Request[Who]) -> One:
+    async def _continue(self, request: Request[Member]) -> One:
         return One(await self._turns.go_on(request.who, request.params["id"]))
 
-    async def _stop(self, request: Request[Who]) -> Message:
+    async def _stop(self, request: Request[Member]) -> Message:
         return await self._turns.stop(request.who, request.params["id"])
 
-    async def _decide(self, request: Request[Who]) -> Message:
+    async def _decide(self, request: Request[Member]) -> Message:
         return await self._turns.decide(request.who, request.params["id"], request.params["use"], request.body.allow)
 
-    async def _send(self, request: Request[Who]) -> Posted:
+    async def _send(self, request: Request[Member]) -> Posted:
         return await self._turns.send_now(request.who, request.params["id"])
 
-    async def _edit(self, request: Request[Who]) -> Message:
+    async def _edit(self, request: Request[Member]) -> Message:
         return await self._turns.edit(request.who, request.params["id"], request.body.text)
 
-    async def _remove(self, request: Request[Who]) -> None:
+    async def _remove(self, request: Request[Member]) -> None:
         await self._turns.remove(request.who, request.params["id"])
 
-    async def _temporary(self, request: Request[Who]) -> Any:
+    async def _temporary(self, request: Request[Member]) -> Any:
         return await temporary.answer(self._kit, self._conversations, request)

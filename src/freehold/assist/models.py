@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
-from freehold.access import Key
+from freehold.access import Key, Member
 from freehold.core.call import TOOLS, VISION
 from freehold.core.errors import BadRequest, Forbidden, NotFound, Unauthenticated
 from freehold.pipeline import Pipeline, Snapshot
@@ -18,15 +17,6 @@ KEY_TRIES, KEY_PAUSE = 60, 0.05
 """How often, and after how many seconds, a key is looked for that is not known yet."""
 UNKNOWN_CONTEXT = 100_000
 """Tokens that are assumed of a model whose context nobody stated."""
-
-
-class Who(Protocol):
-    """What is to be known of a member."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def key(self) -> str: ...
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -57,7 +47,7 @@ class Model(msgspec.Struct, frozen=True):
         return self.may(TOOLS)
 
 
-async def key_of(pipeline: Pipeline, who: Who) -> Key:
+async def key_of(pipeline: Pipeline, who: Member) -> Key:
     """Return the key that a member calls with; one that was just made may take a moment to be known here. Raises
     Forbidden when it is revoked, or of a team that is disabled."""
     for _ in range(KEY_TRIES):

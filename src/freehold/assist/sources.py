@@ -3,17 +3,14 @@ Knows which parts of the library say so; refuses to know how it is put to a mode
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import msgspec
 
+from freehold.access import Member
 from freehold.assist import assistants, memories, projects
 from freehold.assist.shapes import Conversation
-from freehold.assist.tools.offers import Who
 from freehold.store import Store
-
-if TYPE_CHECKING:
-    from freehold.access.members import Member
 
 
 class Background(msgspec.Struct, frozen=True):
@@ -26,12 +23,12 @@ class Background(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
 
 
-async def helper(store: Store, who: Who, id: str) -> assistants.Assistant:
+async def helper(store: Store, who: Member, id: str) -> assistants.Assistant:
     """Return the assistant, which is the member's own or shared. Raises NotFound."""
-    return await assistants.find_assistant(store, cast("Member", who), id)
+    return await assistants.find_assistant(store, who, id)
 
 
-async def background(store: Store, who: Who, conversation: Conversation | None) -> Background:
+async def background(store: Store, who: Member, conversation: Conversation | None) -> Background:
     """Return what goes with every question: of a temporary chat (None) nothing does. Raises NotFound."""
     if conversation is None:
         return Background()

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from freehold.access import Member
 from freehold.assist import models
 from freehold.assist.answering import Kit, Task, make
 from freehold.assist.conversations import Conversations
 from freehold.assist.events import HEARTBEAT
 from freehold.assist.live import Live
 from freehold.assist.shapes import MS, Fault, Message, Text
-from freehold.assist.tools.offers import Who
 from freehold.assist.wording import sound
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, FreeholdError
@@ -37,7 +37,7 @@ class Temporary(msgspec.Struct, forbid_unknown_fields=True):
     models: list[str]
 
 
-async def answer(kit: Kit, conversations: Conversations, request: Request[Who]) -> Any:
+async def answer(kit: Kit, conversations: Conversations, request: Request[Member]) -> Any:
     """Answer as events on the request itself. Who leaves ends it."""
     who, said = request.who, request.body
     if len(said.models) != 1:
@@ -60,7 +60,7 @@ async def answer(kit: Kit, conversations: Conversations, request: Request[Who]) 
     return SENT
 
 
-async def _stream(kit: Kit, task: Task, message: Message, request: Request[Who]) -> None:
+async def _stream(kit: Kit, task: Task, message: Message, request: Request[Member]) -> None:
     stream = EventStream(request.exchange)
     behind = False
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from freehold.access import Member
 from freehold.assist import memories
-from freehold.assist.tools import Allow, Offered, Result, Tools, ToolServer, ToolShown, Who
+from freehold.assist.tools import Allow, Offered, Result, Tools, ToolServer, ToolShown
 from freehold.core.errors import BadRequest
 from freehold.store import Store
 from freehold.wire.api import Endpoint, Request
@@ -37,7 +38,7 @@ class Toolbox:
         self._store = store
         self._tools = tools
 
-    async def offered(self, member: Who, servers: Sequence[str]) -> list[Offered]:
+    async def offered(self, member: Member, servers: Sequence[str]) -> list[Offered]:
         """Return the tools of the servers named, ours first."""
         found = [_REMEMBER] if MEMORY in servers else []
         others = [name for name in servers if name != MEMORY]
@@ -46,7 +47,7 @@ class Toolbox:
         return found
 
     async def use(
-        self, member: Who, offered: Offered, arguments: dict[str, Any], *, conversation: str, message: str
+        self, member: Member, offered: Offered, arguments: dict[str, Any], *, conversation: str, message: str
     ) -> Result:
         """Use a tool; see `tools.Tools.use`."""
         if offered.server != MEMORY:
@@ -59,13 +60,13 @@ class Toolbox:
             return Result("This is known already.", False)
         return Result("Proposed. The user will decide.", False)
 
-    async def allow(self, member: Who, server: str, tool: str, allow: Allow) -> None:
+    async def allow(self, member: Member, server: str, tool: str, allow: Allow) -> None:
         """Keep the member's rule for a tool."""
         if server == MEMORY:
             raise BadRequest("Memories are proposed, never kept without you.", hint="take the tool off instead")
         await self._tools.allow(member, server, tool, allow)
 
-    async def servers(self, member: Who) -> list[ToolServer]:
+    async def servers(self, member: Member) -> list[ToolServer]:
         """Return all servers of tools, ours first."""
         shown = ToolShown("remember", "Remember", _WHAT, _SCHEMA, "always", fixed=True)
         ours = ToolServer(MEMORY, "Memory", "built-in", "ready", "", [shown])
@@ -74,7 +75,7 @@ class Toolbox:
     def endpoints(self) -> list[Endpoint]:
         """Return those of the servers' tools; ours is listed with them."""
 
-        async def listed(request: Request[Who]) -> list[ToolServer]:
+        async def listed(request: Request[Member]) -> list[ToolServer]:
             return await self.servers(request.who)
 
         return [

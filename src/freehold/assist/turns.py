@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.access import members
+from freehold.access import Member, members
 from freehold.assist import models, tree, wording
 from freehold.assist.answering import Kit, Task
 from freehold.assist.conversations import Conversations, indexed, inserted
@@ -24,7 +24,6 @@ from freehold.assist.events import Hub
 from freehold.assist.runs import Runs, unsettled
 from freehold.assist.shapes import MS, Conversation, Message, Text, ToolPart, Wanted, pack
 from freehold.assist.sources import background
-from freehold.assist.tools.offers import Who
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, FreeholdError, NotFound, StoreError
 from freehold.core.ids import new_id
@@ -106,7 +105,7 @@ class Turns:
 
     # -- questions --------------------------------------------------------------------------------------------------
 
-    async def post(self, who: Who, id: str, turn: Turn) -> Posted:
+    async def post(self, who: Member, id: str, turn: Turn) -> Posted:
         """Ask. Raises NotFound, Forbidden, BadRequest."""
         conversation = await self._conversations.find(who.id, id)
         made = _id(who.id, id, turn.id)
@@ -149,7 +148,7 @@ class Turns:
         if await self._kit.store.write((_LOCK, [(now_ns(), id)]), over):
             raise _full()
 
-    async def _known(self, who: Who, id: str) -> Posted | None:
+    async def _known(self, who: Member, id: str) -> Posted | None:
         """Return what came of a turn that was posted before."""
         try:
             question = await self._conversations.message(who.id, id)
@@ -163,7 +162,7 @@ class Turns:
         live = self._runs.here(message.id)
         return live.message if live is not None else message
 
-    async def _parent(self, who: Who, conversation: str, turn: Turn) -> str | None:
+    async def _parent(self, who: Member, conversation: str, turn: Turn) -> str | None:
         parent = turn.parent
         if turn.replace is not None:
             replaced = await self._conversations.message(who.id, turn.replace)
@@ -176,7 +175,7 @@ class Turns:
                 raise BadRequest("The message that this follows is not here.", param="parent", hint="load it again")
         return parent
 
-    async def _check_models(self, who: Who, conversation: Conversation, names: Sequence[str]) -> None:
+    async def _check_models(self, who: Member, conversation: Conversation, names: Sequence[str]) -> None:
         if not 1 <= len(names) <= SIDE_BY_SIDE or len(set(names)) != len(names):
             raise BadRequest(f"1 to {SIDE_BY_SIDE} different models answer.", param="models", hint="name them")
         key = await models.key_of(self._kit.pipeline, who)
@@ -185,7 +184,7 @@ class Turns:
             models.find(self._kit.pipeline.snapshot, key, name, allowed)
 
     async def _send(
-        self, who: Who, conversation: Conversation, question: Message, wanted: Wanted, first: Sequence[Step] = ()
+        self, who: Member, conversation: Conversation, question: Message, wanted: Wanted, first: Sequence[Step] = ()
     ) -> list[Message]:
         """Take a question out of the queue and begin its answers, if nothing runs; else return none. `first` are steps
         of the same transaction."""
@@ -214,7 +213,7 @@ class Turns:
         await self.tell_queue(id)
         return answers
 
-    async def _begin(self, who: Who, conversation: str, answers: Sequence[Message]) -> None:
+    async def _begin(self, who: Member, conversation: str, answers: Sequence[Message]) -> None:
         """Make answers whose runs are ours, and tell of them."""
         found = await self._conversations.find(who.id, conversation)
         messages, _ = await self._conversations.messages(conversation)
@@ -233,7 +232,7 @@ class Turns:
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
-    async def answers(self, who: Who, id: str, names: list[str]) -> list[Message]:
+    async def answers(self, who: Member, id: str, names: list[str]) -> list[Message]:
         """Answer a question again, by one model or several."""
         question = await self._conversations.message(who.id, id)
         if question.role != "user" or question.state == "queued":
@@ -262,7 +261,7 @@ class Turns:
         await self._begin(who, conversation.id, made)
         return made
 
-    async def go_on(self, who: Who, id: str) -> Message:
+    async def go_on(self, who: Member, id: str) -> Message:
         """Go on with an answer that was cut, stopped, interrupted or broke off."""
         message = await self._answer(who, id)
         if message.state not in ("stopped", "interrupted", "failed") and not message.cut:
@@ -272,7 +271,7 @@ class Turns:
         unsettled(message)
         return await self._resume(who, message, "state IN ('stopped', 'interrupted', 'failed', 'done')", ())
 
-    async def decide(self, who: Who, id: str, use: str, allow: str) -> Message:
+    async def decide(self, who: Member, id: str, use: str, allow: str) -> Message:
         """Let a tool be used, once or always, or not. The answer goes on once all that it asked for is decided."""
         for _ in range(5):
             message = await self._answer(who, id)
@@ -301,16 +300,16 @@ class Turns:
             "Others decide about this answer, too.", code="use_decided", hint="load the conversation again"
         )
 
-    async def _allow(self, who: Who, part: ToolPart) -> None:
+    async def _allow(self, who: Member, part: ToolPart) -> None:
         await self._kit.tools.allow(who, part.server, part.name, "always")
 
-    async def _resume(self, who: Who, message: Message, condition: str, args: tuple[Any, ...]) -> Message:
+    async def _resume(self, who: Member, message: Message, condition: str, args: tuple[Any, ...]) -> Message:
         resumed = await self._try_resume(who, message, condition, args)
         if resumed is None:
             raise BadRequest("This answer is being made.", code="answer_running", hint="wait until it ends, or stop it")
         return resumed
 
-    async def _try_resume(self, who: Who, message: Message, condition: str, args: tuple[Any, ...]) -> Message | None:
+    async def _try_resume(self, who: Member, message: Message, condition: str, args: tuple[Any, ...]) -> Message | None:
         at, id, conversation = now_ns(), message.id, message.conversation
         still = f"EXISTS (SELECT 1 FROM message WHERE id = ? AND {condition})"
         run = f"{still} AND NOT EXISTS (SELECT 1 FROM run WHERE message = ?)"
@@ -329,7 +328,7 @@ class Turns:
         await self._begin(who, conversation, [message])
         return message
 
-    async def stop(self, who: Who, id: str) -> Message:
+    async def stop(self, who: Member, id: str) -> Message:
         """Stop an answer, wherever it is made; return it as it then is."""
         message = await self._answer(who, id)
         if await self._runs.stop(id):
@@ -349,7 +348,7 @@ class Turns:
         await self._kit.store.write(("UPDATE run SET orders = '[\"stop\"]' WHERE message = ?", [(id,)]))
         return await self._conversations.message(who.id, id)
 
-    async def _answer(self, who: Who, id: str) -> Message:
+    async def _answer(self, who: Member, id: str) -> Message:
         message = await self._conversations.message(who.id, id)
         if message.role != "assistant":
             raise BadRequest("This message is no answer.", hint="name an answer")
@@ -372,20 +371,20 @@ class Turns:
         except FreeholdError as e:
             log.warning("a queued message is not sent", extra={"conversation": conversation, "why": e.message})
 
-    async def _send_queued(self, who: Who, conversation: Conversation, question: Message) -> list[Message]:
+    async def _send_queued(self, who: Member, conversation: Conversation, question: Message) -> list[Message]:
         wanted = await self._conversations.wanted(question.id)
         if not wanted.fixed:
             question.parent = conversation.leaf
         return await self._send(who, conversation, question, wanted)
 
-    async def send_now(self, who: Who, id: str) -> Posted:
+    async def send_now(self, who: Member, id: str) -> Posted:
         """Send a turn that is held."""
         question = await self._queued(who, id)
         conversation = await self._conversations.find(who.id, question.conversation)
         answers = await self._send_queued(who, conversation, question)
         return Posted(question, answers, not answers)
 
-    async def edit(self, who: Who, id: str, text: str) -> Message:
+    async def edit(self, who: Member, id: str, text: str) -> Message:
         """Change the words of a turn that waits."""
         question = await self._queued(who, id)
         if not text.strip():
@@ -401,7 +400,7 @@ class Turns:
         await self.tell_queue(question.conversation)
         return question
 
-    async def remove(self, who: Who, id: str) -> None:
+    async def remove(self, who: Member, id: str) -> None:
         """Take a turn out of the queue."""
         question = await self._queued(who, id)
         changed = await self._kit.store.write(
@@ -413,7 +412,7 @@ class Turns:
         self._hub.publish(question.conversation, "removed", {"id": id})
         await self.tell_queue(question.conversation)
 
-    async def _queued(self, who: Who, id: str) -> Message:
+    async def _queued(self, who: Member, id: str) -> Message:
         question = await self._conversations.message(who.id, id)
         if question.state != "queued":
             raise _sent()

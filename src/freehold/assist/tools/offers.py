@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
+
+from freehold.access import Member
 
 Allow = Literal["ask", "always", "never"]
 """Whether a member is asked before each use of a tool, or it is used at once, or not at all."""
@@ -15,21 +17,6 @@ Allow = Literal["ask", "always", "never"]
 NAME_CHARS = 64
 """Longest name of a function that every vendor of models takes."""
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]+")
-
-
-class Who(Protocol):
-    """What is to be known of a member."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def role(self) -> Any: ...
-    @property
-    def team(self) -> str | None: ...  # its id
-    @property
-    def key(self) -> str: ...
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +44,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"ServerSettings(name={self.name!r}, kind={self.kind!r})"
 
-    def open_to(self, who: Who, team: str | None) -> bool:
+    def open_to(self, who: Member, team: str | None) -> bool:
         """Whether `who`, of the team named `team`, may use this server at all."""
         if not (self.members or self.teams or self.roles):
             return True

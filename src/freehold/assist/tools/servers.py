@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from freehold.access import Member
 from freehold.assist.tools import rules
 from freehold.assist.tools.connection import Connection
 from freehold.assist.tools.offers import (
@@ -22,7 +23,6 @@ from freehold.assist.tools.offers import (
     ServerSettings,
     ToolServer,
     ToolShown,
-    Who,
     function_name,
 )
 from freehold.core.clock import now_ns
@@ -56,7 +56,7 @@ class Tools:
         self._connections = {each.name: Connection(each, client) for each in settings}
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def offered(self, member: Who, servers: Sequence[str]) -> list[Offered]:
+    async def offered(self, member: Member, servers: Sequence[str]) -> list[Offered]:
         """Return the tools of the servers named that `member` may use: rule "ask" or "always". A server that is not
         known, not open to the member or not to be reached within its time adds none. Raises StoreError."""
         mine = await self._open_to(member)
@@ -79,7 +79,7 @@ class Tools:
         return offers
 
     async def use(
-        self, member: Who, offered: Offered, arguments: dict[str, Any], *, conversation: str, message: str
+        self, member: Member, offered: Offered, arguments: dict[str, Any], *, conversation: str, message: str
     ) -> Result:
         """Use a tool and return what it answered. The ledger has it, durably, before anything is sent. What goes wrong
         (refused, unreachable, too slow, garbage) is a failed Result that says so; nothing is raised but cancellation,
@@ -101,7 +101,7 @@ class Tools:
         except FreeholdError as e:
             return Result(e.sentences(), True)
 
-    async def allow(self, member: Who, server: str, tool: str, allow: Allow) -> None:
+    async def allow(self, member: Member, server: str, tool: str, allow: Allow) -> None:
         """Keep the member's own rule for a tool. Raises NotFound, Forbidden ("never" by configuration), StoreError."""
         connection = (await self._open_to(member)).get(server)
         if connection is None or (connection.tools and tool not in {each.name for each in connection.tools}):
@@ -114,7 +114,7 @@ class Tools:
             )
         await rules.keep(self._store, member.id, server, tool, allow)
 
-    async def servers(self, member: Who) -> list[ToolServer]:
+    async def servers(self, member: Member) -> list[ToolServer]:
         """Return the servers open to `member`, as far as they are known by now; those that are not connected begin to
         be. Returns at once. Raises StoreError."""
         mine = list((await self._open_to(member)).values())
@@ -165,7 +165,7 @@ class Tools:
         gone = [connection.close() for connection in self._connections.values()]
         await asyncio.gather(*gone, *self._closing, return_exceptions=True)
 
-    async def _open_to(self, member: Who) -> dict[str, Connection]:
+    async def _open_to(self, member: Member) -> dict[str, Connection]:
         """Return the servers that `member` may use, by name. Raises StoreError."""
         team = None
         if member.team is not None and any(each.settings.teams for each in self._connections.values()):
@@ -181,7 +181,7 @@ class Tools:
         except (FreeholdError, TimeoutError) as e:
             log.debug("tools not listed", extra={"server": connection.settings.name, "why": str(e) or "too slow"})
 
-    async def _record(self, member: Who, offered: Offered, size: int, conversation: str, message: str) -> None:
+    async def _record(self, member: Member, offered: Offered, size: int, conversation: str, message: str) -> None:
         note = {
             "act": "tool",
             "server": offered.server,
@@ -205,10 +205,10 @@ class Tools:
         )
         await self._ledger.note_admin(entry)
 
-    async def _get(self, request: Request[Who]) -> list[ToolServer]:
+    async def _get(self, request: Request[Member]) -> list[ToolServer]:
         return await self.servers(request.who)
 
-    async def _put(self, request: Request[Who]) -> list[ToolServer]:
+    async def _put(self, request: Request[Member]) -> list[ToolServer]:
         await self.allow(request.who, request.params["server"], request.params["tool"], request.body.allow)
         return await self.servers(request.who)
 
