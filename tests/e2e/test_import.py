@@ -10,15 +10,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.conftest import Starter
-from tests.system import System, command_line, config, deployment, tree, until
+from tests.e2e.person import Person
+from tests.system import command_line, config, deployment, tree, until
 from tests.vendor import Vendor
 
-PASSWORD = "correct horse battery staple"
-PART = 4 * 1024 * 1024
 START = 1_760_000_000.0
 
 
@@ -63,52 +61,12 @@ def archive(path: Path, count: int, words: str = "") -> Path:
     return path
 
 
-class Mover:
-    """A member at the page who moves in. Use it in an `async with`."""
-
-    async def __aenter__(self) -> Mover:
-        return self
-
-    async def __aexit__(self, *why: object) -> None:
-        await self.client.aclose()
-
-    def __init__(self, system: System) -> None:
-        self.client = httpx2.AsyncClient(base_url=system.url, trust_env=False, timeout=60)
-
-    async def first(self) -> Mover:
-        answer = await self.client.post("/api/setup", json={"name": "olga", "password": PASSWORD, "display": "Olga"})
-        assert answer.status_code < 300, answer.text
-        self.client.headers["x-freehold-csrf"] = answer.json()["csrf"]
-        return self
-
-    async def call(self, method: str, path: str, **more: Any) -> Any:
-        answer = await self.client.request(method, path, **more)
-        assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
-
-    async def send(self, path: Path) -> str:
-        data = path.read_bytes()
-        id = str((await self.call("POST", "/api/imports", json={"name": path.name, "bytes": len(data)}))["id"])
-        for at in range(0, len(data), PART):
-            await self.call("PUT", f"/api/imports/{id}/data?offset={at}", content=data[at : at + PART])
-        await self.call("POST", f"/api/imports/{id}/start")
-        return id
-
-    async def ended(self, id: str) -> dict[str, Any]:
-        for _ in range(3000):
-            found: dict[str, Any] = await self.call("GET", f"/api/imports/{id}")
-            if found["state"] != "running":
-                return found
-            await asyncio.sleep(0.05)
-        raise AssertionError(found)
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_moving_in_and_going_on(
     system: Starter, vendor: Vendor, store: str, workers: int, tmp_path: Path
 ) -> None:
     running = system(config(deployment("plain", vendor.url, "ok", price=("1", "2")), store=store, workers=workers))
-    olga = await Mover(running).first()
+    olga = await Person(running).first()
     id = await olga.send(archive(tmp_path / "export.zip", 150))
     done = await olga.ended(id)
     assert (done["state"], done["source"]) == ("done", "chatgpt")
@@ -148,7 +106,7 @@ async def test_moving_in_and_going_on(
 
 async def test_a_kill_in_the_middle_loses_nothing(system: Starter, vendor: Vendor, tmp_path: Path) -> None:
     running = system(config(deployment("plain", vendor.url, "ok")))
-    olga = await Mover(running).first()
+    olga = await Person(running).first()
     await olga.send(archive(tmp_path / "export.zip", 3000, "and so on " * 300))
     for _ in range(3000):
         if (await olga.call("GET", "/api/conversations?limit=1"))["items"]:

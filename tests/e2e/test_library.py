@@ -12,43 +12,10 @@ import httpx2
 import pytest
 
 from tests.conftest import Starter
+from tests.e2e.person import Person
 from tests.papers import PNG, pdf
-from tests.system import System, config, deployment
+from tests.system import config, deployment
 from tests.vendor import Vendor
-
-PASSWORD = "correct horse battery staple"
-
-
-class Person:
-    """Somebody who signed in, with a browser's cookie and the page's token against forgery."""
-
-    def __init__(self, system: System) -> None:
-        self.client = httpx2.AsyncClient(base_url=system.url, trust_env=False, timeout=60)
-
-    async def first(self) -> Person:
-        answer = await self.client.post("/api/setup", json={"name": "olga", "password": PASSWORD, "display": "Olga"})
-        assert answer.status_code < 300, answer.text
-        self.client.headers["x-freehold-csrf"] = answer.json()["csrf"]
-        return self
-
-    async def call(self, method: str, path: str, **more: Any) -> Any:
-        answer = await self.client.request(method, path, **more)
-        assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
-        media = answer.headers.get("content-type", "")
-        return answer.json() if media == "application/json" else answer.content
-
-    async def ask(self, place: str, text: str, files: list[str]) -> dict[str, Any]:
-        """Ask, wait until the answer is there, and return it."""
-        turn = {"parent": None, "text": text, "files": files, "models": ["plain"]}
-        posted = await self.call("POST", f"/api/conversations/{place}/turns", json=turn)
-        id = posted["answers"][0]["id"]
-        for _ in range(600):
-            messages = (await self.call("GET", f"/api/conversations/{place}"))["messages"]
-            found: dict[str, Any] = next(message for message in messages if message["id"] == id)
-            if found["state"] not in ("running", "waiting"):
-                return found
-            await asyncio.sleep(0.02)
-        raise AssertionError(found)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
