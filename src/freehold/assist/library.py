@@ -27,7 +27,7 @@ from freehold.assist.prompts import Prompts
 from freehold.assist.search import Hits
 from freehold.assist.shares import Shares
 from freehold.store import Store
-from freehold.wire.api import PRIVATE, SENT, Endpoint, Raw, Request
+from freehold.wire.api import PRIVATE, SENT, Download, Endpoint, Raw, Request
 
 if TYPE_CHECKING:
     from freehold.access.members import Member
@@ -129,15 +129,11 @@ class Library:
                 await write(out)
                 size = out.tell()
                 out.seek(0)
-                headers = [(b"content-type", _MEDIA[form].encode()), _attached(name), *PRIVATE]
-                exchange.start(200, [*headers, (b"x-freehold-bytes", b"%d" % size)])
-                free = asyncio.Event()
-                free.set()
-                exchange.on_pressure(free.clear, free.set)
+                headers = [(b"content-type", _MEDIA[form].encode()), _attached(name)]
+                download = Download(exchange, [*headers, (b"x-freehold-bytes", b"%d" % size)])
                 while piece := await asyncio.to_thread(out.read, _PIECE):
-                    exchange.write(piece)
-                    await free.wait()
-                exchange.end()
+                    await download.write(piece)
+                download.end()
         return SENT
 
 

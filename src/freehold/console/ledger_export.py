@@ -11,7 +11,7 @@ from freehold.core.clock import iso, now_ns
 from freehold.ledger import Query, entries, told
 from freehold.ledger.export import WRITERS
 from freehold.store import Store
-from freehold.wire.api import PRIVATE, SENT
+from freehold.wire.api import SENT, Download
 from freehold.wire.exchange import Exchange
 
 CHUNK = 1_000  # entries that are made ready at once, beside the loop
@@ -26,25 +26,16 @@ async def stream(
     file = f"ledger-{iso(now_ns())[:10]}.{form}"
     buffer = io.BytesIO()
     writer = WRITERS[form](buffer)
-    free = asyncio.Event()
-    free.set()
-    exchange.start(
-        200,
-        [
-            (b"content-type", _MEDIA[form].encode()),
-            (b"content-disposition", f'attachment; filename="{file}"'.encode()),
-            *PRIVATE,
-        ],
-    )
-    exchange.on_pressure(free.clear, free.set)
+    attached = (b"content-disposition", f'attachment; filename="{file}"'.encode())
+    download = Download(exchange, [(b"content-type", _MEDIA[form].encode()), attached])
 
     async def put(rows: Sequence[dict[str, Any]]) -> None:
         if rows:
             await asyncio.to_thread(writer.write, rows)
-        exchange.write(buffer.getvalue())
+        piece = buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
-        await free.wait()
+        await download.write(piece)
 
     chunk: list[dict[str, Any]] = []
     try:
@@ -57,5 +48,5 @@ async def stream(
     except Exception:
         exchange.abort()
         raise
-    exchange.end()
+    download.end()
     return SENT

@@ -97,6 +97,26 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
 
 
+class Download:
+    """A file as the answer to an exchange, in pieces, as fast as the client takes them. `headers` say what it is."""
+
+    def __init__(self, exchange: Exchange, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self._exchange = exchange
+        self._free = asyncio.Event()
+        self._free.set()
+        exchange.start(200, [*headers, *PRIVATE])
+        exchange.on_pressure(self._free.clear, self._free.set)
+
+    async def write(self, piece: bytes) -> None:
+        """Send a piece, and wait until the client takes more."""
+        self._exchange.write(piece)
+        await self._free.wait()
+
+    def end(self) -> None:
+        """It was sent whole."""
+        self._exchange.end()
+
+
 class EventStream:
     """Server-sent events as the answer to an exchange. `gone` is set when the client left, `pressed` is true while it
     takes no more: what is sent then waits in memory, so send a summary later instead of every piece now."""
