@@ -45,8 +45,10 @@ def test_an_answer_comes_in_pieces_and_is_stopped_and_goes_on(ann: Person) -> No
     chat.button("Stop").click()
     expect(answer).to_contain_text("You stopped it here.")
     expect(chat.button("Stop")).to_have_count(0)
+    before = ann.hall.vendor.holds
     chat.button("Continue", answer).click()
     expect(answer.locator(".answer")).to_have_attribute("aria-busy", "true")
+    until(lambda: ann.hall.vendor.holds > before, what="the second part to be under way")
     ann.hall.vendor.release()
     expect(answer.locator(".facts-line")).to_be_visible()
     expect(answer).to_contain_text("You said: Your last message was cut off.")

@@ -406,6 +406,7 @@ class Vendor:
         self.connections: set[_Connection] = set()
         self.accepted = self.requests = self.malformed = 0
         self._held: list[asyncio.Event] = []
+        self.holds = 0  # streams that ever waited for `release`
         self._scripts: dict[str, deque[str]] = {}
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -423,6 +424,7 @@ class Vendor:
         """Wait in the middle of a stream (`held;after=3`) until the test says `release`."""
         gate = asyncio.Event()
         self._held.append(gate)
+        self.holds += 1
         await gate.wait()
 
     def release(self) -> None:
