@@ -1,6 +1,6 @@
 // Asks for what a saved prompt leaves open, and hands back the whole text. Context: `prompt`, `onText(text)`.
 
-import { html, useState } from "/vendor/preact.mjs";
+import { html, useEffect, useState } from "/vendor/preact.mjs";
 import { t } from "/i18n.js";
 import { Field } from "/panels/pieces.js";
 
@@ -24,6 +24,7 @@ export default function Fill({ context, close }) {
   const [values, setValues] = useState(
     Object.fromEntries(prompt.variables.map((/** @type {any} */ each) => [each.name, each.default ?? each.choices?.[0] ?? ""])),
   );
+  useEffect(() => document.getElementById("fill-0")?.focus(), []); // the dialog is open before this is loaded: autofocus comes too late
   const set = (/** @type {string} */ name) => (/** @type {any} */ e) => setValues({ ...values, [name]: e.target.value });
   const use = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -37,7 +38,7 @@ export default function Fill({ context, close }) {
             ${each.choices.map((/** @type {string} */ one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>`
         : each.kind === "long"
           ? html`<textarea class="input" id=${`fill-${at}`} rows="5" dir="auto" value=${values[each.name]} onInput=${set(each.name)}></textarea>`
-          : html`<input class="input" id=${`fill-${at}`} dir="auto" value=${values[each.name]} autofocus=${at === 0} onInput=${set(each.name)} />`}
+          : html`<input class="input" id=${`fill-${at}`} dir="auto" value=${values[each.name]} onInput=${set(each.name)} />`}
     <//>`)}
     <div class="toolbar"><button class="button primary">${t("Put into the message")}</button>
       <button type="button" class="button quiet" onClick=${close}>${t("Cancel")}</button></div>
