@@ -253,8 +253,8 @@ function Foot({ message, turns, fixed }) {
 /** @param {{message: Message, facts: import("./types.js").Facts}} given */
 function Table({ message, facts }) {
   const own = modelOf(message.model)?.own;
-  const tokens = [plural(facts.input, "{n} in", "{n} in"), plural(facts.output, "{n} out", "{n} out"),
-    facts.cached ? plural(facts.cached, "{n} of them cached", "{n} of them cached") : "", facts.reasoning ? plural(facts.reasoning, "{n} thinking", "{n} thinking") : ""];
+  const tokens = [plural(facts.input, "{n} in", "{n} in"), facts.cached ? plural(facts.cached, "{n} of them cached", "{n} of them cached") : "",
+    plural(facts.output, "{n} out", "{n} out"), facts.reasoning ? plural(facts.reasoning, "{n} thinking", "{n} thinking") : ""];
   const cost = facts.cost === null ? t("not known") : Number(facts.cost) ? money(facts.cost, facts.currency) : t("nothing");
   const rate = facts.total_ms && facts.first_ms !== null && facts.total_ms > facts.first_ms ? facts.output / ((facts.total_ms - facts.first_ms) / 1000) : 0;
   /** @type {[string, any][]} */
