@@ -10,8 +10,6 @@ from freehold.app.load import defaults, effective
 from freehold.app.settings import Config
 from freehold.core.errors import ConfigError
 
-_ABSENT = object()
-
 
 def settings(config: Config) -> list[dict[str, Any]]:
     """Return every value in force: `name`, `value` (a secret as its source), `origin`, and whether it is the
@@ -40,7 +38,7 @@ def differences(runs: dict[str, Any], file: dict[str, Any]) -> list[dict[str, An
     return [
         {"name": name, "runs": runs.get(name), "file": file.get(name)}
         for name in sorted(runs.keys() | file.keys())
-        if runs.get(name, _ABSENT) != file.get(name, _ABSENT)
+        if runs.get(name) != file.get(name)  # a setting that is null here and absent there says the same
     ]
 
 
