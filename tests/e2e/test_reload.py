@@ -60,6 +60,10 @@ def test_the_file_is_watched(system: Starter, vendor: Vendor) -> None:
     house = system(config(deployment("one", vendor.url, "ok")))
     house.configure(config(deployment("one", vendor.url, "ok"), deployment("two", vendor.url, "ok")))
     until(lambda: routes(house) == {"one", "two"}, 10)
+    done = house.json("reload")
+    assert "deployments.two.model" in done["changed"], "what was read a moment ago is told"
+    acts = [act for act in house.json("audit") if act["act"] == "settings.reload"]
+    assert [act["by"] for act in acts] == ["the file"]
 
 
 async def test_no_call_fails_while_the_configuration_changes(system: Starter, vendor: Vendor) -> None:

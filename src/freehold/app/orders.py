@@ -111,7 +111,7 @@ class Orders:
 
     async def _reload(self) -> dict[str, Any]:
         try:
-            return {"ok": True, "problems": [], **await self._supervisor.reload()}
+            return {"ok": True, "problems": [], **await self._supervisor.reload(by="")}
         except ConfigError as e:
             config = self._supervisor.config
             refused = {"hash": config.hash, "changed": [], "needs_restart": sorted(self._supervisor.waiting_restart)}

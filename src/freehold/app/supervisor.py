@@ -27,6 +27,9 @@ from freehold.core.errors import ConfigError, FreeholdError
 
 log = logging.getLogger("freehold.supervisor")
 
+JUST_NOW = 5.0
+"""Seconds for which a reload that finds nothing new tells what the one before it changed."""
+
 
 class Worker:
     """One worker process and the channel to it."""
@@ -62,6 +65,8 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reloading = asyncio.Lock()
         self.waiting_restart: list[str] = []
+        self._altered: list[str] = []  # by the last reload that changed something
+        self._altered_at = -JUST_NOW
         self.orders = Orders(self, environment)
         # Taken now and not when the watch begins: what is written while the workers start is seen too.
         self._read = _stamp(config)
@@ -75,7 +80,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop)
         loop.add_signal_handler(signal.SIGINT, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_aloud()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_aloud("signal")))
         try:
             await asyncio.gather(*(self._first(w) for w in self.workers))
             # First of all what is said to whoever waits: an engine that does not start is heard of after it.
@@ -251,12 +256,18 @@ class Supervisor:
             "needs_restart": self.waiting_restart,
         }
 
-    async def reload(self) -> dict[str, Any]:
-        """Put the file in force in every worker, or in none. Raises ConfigError with all that is wrong."""
+    async def reload(self, by: str = "command line") -> dict[str, Any]:
+        """Put the file in force in every worker, or in none, and what changed on record as done by `by`; "" when the
+        caller sees to that. Raises ConfigError with all that is wrong."""
         async with self._reloading:
             read = self._load()
             new = stand(self.config, read)
             altered = changed(self.config, read)
+            if altered:
+                self._altered, self._altered_at = altered, tick()
+            elif tick() - self._altered_at < JUST_NOW:  # the file was seen to change before anybody asked
+                altered = self._altered
+                by = ""
             self.waiting_restart = changed(new, read)
             live = [w for w in self.workers if w.channel is not None and w.ready]
             for worker in live:
@@ -267,11 +278,13 @@ class Supervisor:
                 worker.channel.tell("commit")
             self.config = new
             await self.upkeep.reload(new)
+            if by and altered:
+                await self.upkeep.note("settings.reload", by=by, ok=True, hash=new.hash, changed=altered)
             return {"hash": new.hash, "changed": altered, "needs_restart": self.waiting_restart}
 
-    async def _reload_aloud(self) -> None:
+    async def _reload_aloud(self, by: str) -> None:
         try:
-            done = await self.reload()
+            done = await self.reload(by)
         except ConfigError as e:
             log.error("configuration refused; the old one stays in force", extra={"why": str(e)})
         except Exception as e:
@@ -289,7 +302,7 @@ class Supervisor:
                 await asyncio.sleep(0.2)
                 if _stamp(self.config) == now:
                     seen = now
-                    await self._reload_aloud()
+                    await self._reload_aloud("the file")
 
 
 def _stamp(config: Config) -> tuple[tuple[str, int, int], ...]:

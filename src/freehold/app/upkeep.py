@@ -108,6 +108,15 @@ class Upkeep:
         """Prove the whole ledger, in steps between which calls go on. Raises StoreError."""
         return await ledger.verify(self._store, expect, progress)
 
+    async def note(self, act: str, **about: Any) -> None:
+        """Put an act on record. What it did stands even if that fails; then the log says so."""
+        from freehold.app.cli.stored import record
+
+        try:
+            await record(self._store, act, **about)
+        except StoreError as e:
+            log.error("an act is not on record", extra={"act": act, "why": e.message, **about})
+
     async def bury(self, worker: int) -> None:
         """A worker died: what its calls had reserved counts as used, for they may have been billed."""
         if isinstance(self._meter, SharedMeter):
