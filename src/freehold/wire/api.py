@@ -229,6 +229,8 @@ class Api:
         """Return the OpenAPI 3.1 description of all endpoints."""
         types = [t for e in self.endpoints for t in (e.body, e.query, e.answer) if t is not None]
         schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+        renamed = {name: _short(name) for name in components}
+        schemas, components = _rename((schemas, components), renamed)
         known = {id(t): schema for t, schema in zip(types, schemas, strict=True)}
         paths: dict[str, dict[str, Any]] = {}
         for endpoint in self.endpoints:
@@ -246,6 +248,29 @@ class Api:
                 },
             },
         }
+
+
+def _short(name: str) -> str:
+    """A name for readers: `freehold.console.ledger_api.Row`, which is one of several Rows, is `LedgerRow`."""
+    *_, module, last = f".{name}".split(".")
+    return "".join(part.title() for part in module.removesuffix("_api").split("_")) + last
+
+
+def _rename(value: Any, names: dict[str, str]) -> Any:
+    """Return schemas with their components called otherwise."""
+    prefix = "#/components/schemas/"
+    if isinstance(value, dict):
+        return {
+            names.get(key, key): prefix + names[inner.removeprefix(prefix)]
+            if key == "$ref" and isinstance(inner, str)
+            else _rename(inner, names)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return type(value)(_rename(inner, names) for inner in value)
+    if isinstance(value, str) and value.startswith(prefix):  # where a discriminator maps to
+        return prefix + names[value.removeprefix(prefix)]
+    return value
 
 
 def _operation(endpoint: Endpoint, known: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
