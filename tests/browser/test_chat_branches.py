@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.people import Chat, Person
 
@@ -73,6 +73,34 @@ def choose(chat: Chat, *names: str) -> None:
     if len(names) > 1:
         chat.button(f"Ask {len(names)} models", chat.dialog).click()
     expect(chat.dialog).to_have_count(0)
+
+
+def test_what_is_ticked_side_by_side_holds_however_one_leaves(ann: Person) -> None:
+    chat = ann.page()
+    model = chat.page.locator("button.model")
+    for leave in (lambda: chat.page.keyboard.press("Escape"), lambda: chat.page.mouse.click(5, 5)):
+        choose(chat, "gpt")
+        model.click()
+        chat.dialog.get_by_role("switch").check()
+        chat.dialog.locator(".option", has_text=re.compile("^mini")).click()
+        leave()
+        expect(chat.dialog).to_have_count(0)
+        expect(model).to_have_text("2 models")
+
+
+def test_a_model_that_came_since_the_page_was_loaded_is_offered(ann: Person) -> None:
+    def older(route: Route) -> None:
+        answer = route.fetch()
+        session = answer.json()
+        session["home"]["models"] = [each for each in session["home"]["models"] if each["id"] != "large"]
+        route.fulfill(response=answer, json=session)
+
+    context = ann.context()
+    context.route("**/api/session", older)
+    chat = Chat(context.new_page()).to("/")
+    chat.page.locator("button.model").click()
+    chat.dialog.locator(".option", has_text=re.compile("^large")).click()
+    expect(chat.page.locator("button.model")).to_have_text("large")
 
 
 def test_a_model_is_found_and_chosen(ann: Person) -> None:

@@ -28,6 +28,21 @@ def row(leaf: Locator, name: str) -> Locator:
     return leaf.get_by_role("listitem").filter(has_text=name)
 
 
+def test_a_temporary_chat_shows_the_one_model_that_it_asks(ann: Person) -> None:
+    ann.settings(models=["mini", "gpt"])
+    chat = ann.page()
+    model = chat.page.locator("button.model")
+    expect(model).to_have_text("2 models")
+    chat.button("Temporary chat").click()
+    expect(model).to_have_text("mini")
+    model.click()
+    expect(chat.dialog.get_by_role("switch")).to_have_count(0)
+    chat.page.keyboard.press("Escape")
+    expect(chat.ask("one of you").locator(".facts-line")).to_contain_text("mini")
+    chat.page.get_by_role("navigation").get_by_role("link", name="New chat").click()
+    expect(model).to_have_text("2 models")
+
+
 def test_a_temporary_chat_leaves_no_trace(ann: Person) -> None:
     ann.ask("POST", "/api/memories", {"text": "I play the glockenspiel."})
     chat = ann.page()
@@ -145,15 +160,14 @@ def test_everything_is_taken_along_and_brought_back(ann: Person, person: Any) ->
     assert json.loads(texts["JSON"])
     with zipfile.ZipFile(io.BytesIO(texts["ZIP"])) as archive:
         assert any(archive.read(name) == b"the notes" for name in archive.namelist())
-    leaf = chat.panel("Import and export")
-    chat.page.get_by_role("tab", name="Export").click()
+    leaf = chat.panel("Export")
     with chat.page.expect_download() as download:
         row(leaf, "Everything, as a ZIP").get_by_role("link").click()
     whole = Path(download.value.path())
 
     bob = person()
     his: Chat = bob.page()
-    leaf = his.panel("Import and export")
+    leaf = his.panel("Import")
     leaf.get_by_label("Choose a file").set_input_files(
         {"name": "freehold.zip", "mimeType": "application/zip", "buffer": whole.read_bytes()}
     )
@@ -194,7 +208,7 @@ def test_moving_in_from_chatgpt_twice(ann: Person, axe: Axe) -> None:
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("conversations-000.json", json.dumps([chatgpt()]))
     chat = ann.page()
-    leaf = chat.panel("Import and export")
+    leaf = chat.panel("Import")
     file: Any = {"name": f"export {NAUGHTY}.zip", "mimeType": "application/zip", "buffer": made.getvalue()}
     leaf.get_by_label("Choose a file").set_input_files(file)
     expect(leaf.get_by_text("1 new")).to_be_visible(timeout=30_000)
@@ -222,7 +236,7 @@ def test_moving_in_from_chatgpt_twice(ann: Person, axe: Axe) -> None:
 def test_a_file_that_is_no_export_is_refused_in_words(ann: Person, watch: Watch) -> None:
     watch.allow("40[0-9]|415|422")
     chat = ann.page()
-    leaf = chat.panel("Import and export")
+    leaf = chat.panel("Import")
     leaf.get_by_label("Choose a file").set_input_files(
         {"name": "holiday.zip", "mimeType": "application/zip", "buffer": b"this is no archive"}
     )

@@ -34,7 +34,7 @@ def test_sign_ins_elsewhere_are_seen_and_ended(ann: Person) -> None:
 
     assert elsewhere() == 200
     chat = ann.page()
-    leaf = chat.panel("Devices and tokens")
+    leaf = chat.panel("Sign-ins and tokens")
     rows = leaf.locator(".lines").first.get_by_role("listitem")
     expect(rows).to_have_count(2)
     expect(rows.filter(has_text="this one")).to_have_count(1)
@@ -50,7 +50,7 @@ def test_sign_ins_elsewhere_are_seen_and_ended(ann: Person) -> None:
 
 def test_a_token_is_shown_once_and_does_what_one_may(ann: Person) -> None:
     chat = ann.page()
-    leaf = chat.panel("Devices and tokens")
+    leaf = chat.panel("Sign-ins and tokens")
     leaf.get_by_label("What the token is for").fill("my script")
     chat.button("Make a token", leaf).click()
     token = leaf.locator(".secret").inner_text()
@@ -59,7 +59,7 @@ def test_a_token_is_shown_once_and_does_what_one_may(ann: Person) -> None:
     headers = {"authorization": f"Bearer {token}"}
     assert httpx2.get(f"{ann.hall.url}/api/me", headers=headers, trust_env=False).json()["name"] == ann.name
     chat.page.keyboard.press("Escape")
-    leaf = chat.panel("Devices and tokens")
+    leaf = chat.panel("Sign-ins and tokens")
     expect(row).to_be_visible()
     assert token not in chat.page.content()
     chat.button("End", row).click()
@@ -71,7 +71,7 @@ def test_a_token_is_shown_once_and_does_what_one_may(ann: Person) -> None:
 def test_the_password_is_changed(ann: Person, watch: Watch) -> None:
     watch.allow("40[0-9]")
     chat = ann.page()
-    leaf = chat.panel("Devices and tokens")
+    leaf = chat.panel("Sign-ins and tokens")
     fresh = "a heron stands in the shallows"
     leaf.get_by_label("The one you have").fill("it was not this one")
     leaf.get_by_label("The new one").fill(fresh)

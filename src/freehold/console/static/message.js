@@ -53,7 +53,7 @@ export function Question({ message, turns, fixed }) {
 /** @param {{message: Message, turns: Turns, fixed?: boolean, headed?: boolean}} given headed: a heading says already whose it is */
 export function Answer({ message, turns, fixed, headed }) {
   const live = LIVE.includes(message.state);
-  const empty = !message.parts.some((part) => (part.type === "text" && part.text) || part.type === "tool");
+  const empty = wordless(message);
   return html`${!headed && html`<h2 class="visually-hidden">${t("Answer of {model}", { model: message.model })}</h2>`}
     <div class="answer" aria-busy=${live}>
       ${message.parts.map((part, at) => {
@@ -71,14 +71,19 @@ export function Answer({ message, turns, fixed, headed }) {
     ${!live && html`<${Foot} message=${message} turns=${turns} fixed=${fixed} />`}`;
 }
 
+/** Whether nothing was said yet, and no tool asked for. @param {Message} message */
+const wordless = (message) => !message.parts.some((part) => (part.type === "text" && part.text) || part.type === "tool");
+
 /** Why an answer ends where it does, when it has no end of its own. @param {{message: Message, fixed?: boolean}} given */
 function Ending({ message, fixed }) {
   const why = message.state === "stopped" ? t("You stopped it here.")
     : message.state === "interrupted" ? t("It was interrupted: the server or the model went away.")
     : message.cut ? t("It reached its longest.") : "";
   if (!why) return null;
-  return html`<p class="ending"><span class="faint">${why}</span>${!fixed && message.conversation && html`<button type="button" class="button"
-    onClick=${() => talk().then((m) => m.goOn(message))}>${t("Continue")}</button>`}</p>`;
+  const act = (/** @type {string} */ label, /** @type {() => void} */ run) => html`<button type="button" class="button" onClick=${run}>${label}</button>`;
+  return html`<p class="ending"><span class="faint">${why}</span>${!fixed && (wordless(message) // then there is nothing to go on from
+    ? act(t("Answer again"), () => talk().then((m) => m.again(message)))
+    : message.conversation && act(t("Continue"), () => talk().then((m) => m.goOn(message))))}</p>`;
 }
 
 /** @param {{message: Message}} given */

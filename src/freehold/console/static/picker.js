@@ -1,8 +1,9 @@
 // Choosing models: one, or up to four side by side. Knows their makers, sellers and hosts; refuses to know what is asked.
 
-import { html, useState } from "./vendor/preact.mjs";
+import { html, useEffect, useState } from "./vendor/preact.mjs";
+import { call, session } from "./door.js";
 import { number, plural, t } from "./i18n.js";
-import { allowed, assistant, change, models, remember, state } from "./store.js";
+import { allowed, assistant, change, models, remember, state, useStore } from "./store.js";
 import { Head, icon, openDialog, walk } from "./ui.js";
 
 /** @typedef {import("./types.js").Model} Model */
@@ -11,11 +12,16 @@ const MOST = 4;
 
 /** Lets the reader choose what the next question goes to. */
 export async function pickModels() {
+  const temporary = state.route.temporary;
+  /** @type {string[] | null} what is ticked holds, however the dialog is left */
+  let ticked = null;
+  const keep = (/** @type {string[]} */ ids) => (ticked = ids);
   /** @type {string[] | null} */
-  const picked = await openDialog((close) => html`<${Picker} several=${true} now=${models()} close=${close} />`, { label: t("Models"), class: "picker" });
+  const picked = await openDialog((close) => html`<${Picker} several=${!temporary} now=${models()} keep=${keep} close=${close} />`, { label: t("Models"), class: "picker" })
+    ?? ticked;
   if (!picked?.length) return;
   change({ chosen: picked });
-  remember("models", picked);
+  if (!temporary) remember("models", picked); // one that was taken for a chat that leaves no trace
   if (state.open?.conversation) (await import("./talk.js")).patch(state.open.id, { models: picked });
 }
 
@@ -44,16 +50,26 @@ function parties(model) {
   return [...new Set([model.maker, model.own ? "" : model.seller, host].filter(Boolean))].join(" · ");
 }
 
-/** @param {{several: boolean, now: string[], title?: string, close: (picked?: string[]) => void}} given */
-function Picker({ several, now, title, close }) {
+/** What may be asked can have changed since the page was loaded. */
+async function renew() {
+  const fresh = await call("GET", "/api/models");
+  if (session.home) session.home.models = fresh;
+  change({ models: fresh });
+}
+
+/** @param {{several: boolean, now: string[], title?: string, keep?: (picked: string[]) => void, close: (picked?: string[]) => void}} given */
+function Picker({ several, now, title, keep, close }) {
+  useStore((all) => all.models);
+  useEffect(() => void renew().catch(() => {}), []); // unreachable: those that were known stay
   const [words, setWords] = useState("");
   const [side, setSide] = useState(now.length > 1);
   const [picked, setPicked] = useState(now);
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const found = allowed().filter((model) => wanted.every((word) => `${model.id} ${parties(model)} ${model.region ?? ""}`.toLowerCase().includes(word)));
+  const put = (/** @type {string[]} */ ids) => (setPicked(ids), keep?.(ids));
   const toggle = (/** @type {string} */ id) => {
     if (!several || !side) return close([id]);
-    setPicked(picked.includes(id) ? picked.filter((one) => one !== id) : [...picked, id].slice(-MOST));
+    put(picked.includes(id) ? picked.filter((one) => one !== id) : [...picked, id].slice(-MOST));
   };
   const enter = (/** @type {any} */ event) => {
     event.preventDefault();
@@ -68,7 +84,7 @@ function Picker({ several, now, title, close }) {
     <div class="seek"><input class="input" type="search" autofocus autocomplete="off" aria-label=${t("Search models")} placeholder=${t("Name, maker, seller or host")}
       value=${words} onInput=${(/** @type {any} */ event) => setWords(event.target.value)} onKeyDown=${down} />
       ${several && html`<label class="choice small"><input type="checkbox" role="switch" class="switch" checked=${side}
-        onChange=${(/** @type {any} */ event) => (setSide(event.target.checked), setPicked(picked.slice(0, event.target.checked ? MOST : 1)))} />${t("Side by side")}</label>`}</div>
+        onChange=${(/** @type {any} */ event) => (setSide(event.target.checked), put(picked.slice(0, event.target.checked ? MOST : 1)))} />${t("Side by side")}</label>`}</div>
     <div class="body options" onKeyDown=${(/** @type {any} */ event) => walk(event)}>
       ${bound && bound.models.length > 0 && html`<p class="faint small">${t("{name} works with these models only.", { name: bound.name })}</p>`}
       ${grouped(found).map(([name, list]) => html`<section key=${name} aria-label=${name}><h3 class="heading" dir="auto">${name}</h3>

@@ -73,12 +73,12 @@ export function dropConversation(id) {
   change({ conversations: state.conversations.filter((one) => one.id !== id) });
 }
 
-/** The models that the next question goes to; those that are there no more are left out. @returns {string[]} */
+/** The models that the next question goes to; those that are there no more are left out, and a temporary chat asks one. @returns {string[]} */
 export function models() {
   const wanted = state.open?.conversation?.models.length ? state.open.conversation.models : state.chosen;
   const may = allowed();
   const known = wanted.filter((id) => may.some((model) => model.id === id));
-  if (known.length) return known;
+  if (known.length) return state.route.temporary ? known.slice(0, 1) : known;
   const first = may.find(({ own }) => own) ?? may[0];
   return first ? [first.id] : [];
 }

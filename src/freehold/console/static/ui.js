@@ -280,6 +280,8 @@ export function toast(text, action = {}) {
     ? html`<button type="button" class="button" onClick=${act}>${action.label}</button>`
     : html`<button type="button" class="button" onClick=${hide}>${t("OK")}</button>`}`, box);
   box.showPopover(); // over dialogs as well
+  const [own, below] = [box, document.querySelector(".composer")].map((node) => node?.getBoundingClientRect());
+  if (own && below && own.bottom > below.top && own.top < below.bottom) box.style.insetBlockEnd = `${innerHeight - below.top + 8}px`; // above what is written
   shown = box;
   leaving = setTimeout(hide, action.ms ?? (action.label ? 6000 : 2000 + text.length * 60)); // as long as it takes to read
 }
