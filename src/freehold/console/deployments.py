@@ -147,7 +147,7 @@ def _deployment(office: Office, it: Deployment, seen: _Seen, users: list[str]) -
             whole.add(row)
     fields: dict[str, Any] = whole.fields(whole=False)
     took = latency([entry for entry in seen.entries if entry.deployment == name], seen.exact)
-    failed = [row for row in seen.day if row.deployment == name and row.error]
+    failed = [row for row in seen.day if row.deployment == name and row.failed]
     last = max(failed, key=lambda row: row.last_at, default=None)
     engine = seen.engines.get(it.engine) if it.engine else None
     times = msgspec.structs.asdict(it.timeouts)

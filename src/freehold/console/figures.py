@@ -24,7 +24,7 @@ class Tally:
         self.last_at = 0
 
     def add(self, row: Sum) -> None:
-        self.count(row, bool(row.error))
+        self.count(row, row.failed)
         self.last_at = max(self.last_at, row.last_at)
 
     def count(self, row: Sum | Point, failed: bool) -> None:

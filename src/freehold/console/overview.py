@@ -190,7 +190,7 @@ def _group(by: str, sums: Sequence[Sum], entries: Sequence[Entry], whole: Tally,
 def _errors(sums: Sequence[Sum]) -> list[ErrorCount]:
     found: dict[str, ErrorCount] = {}
     for row in sums:
-        if row.error:
+        if row.failed:
             one = found.setdefault(row.error, ErrorCount(code=row.error, attempts=0, deployments=[], last_at=0))
             one.attempts += row.attempts
             one.last_at = max(one.last_at, row.last_at // MS)

@@ -20,7 +20,8 @@ class Named(Struct, frozen=True):
 
 class Sums(Struct, kw_only=True):
     """`failed_calls` counts calls whose last attempt failed; it is not known (null) by maker, seller, host and
-    deployment, where a call that went elsewhere has not failed. `unpriced` counts attempts whose cost is not known."""
+    deployment, where a call that went elsewhere has not failed. What its caller left or stopped has not failed either.
+    `unpriced` counts attempts whose cost is not known."""
 
     calls: int = 0
     failed_calls: int | None = 0

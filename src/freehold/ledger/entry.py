@@ -14,6 +14,13 @@ EntryKind = Literal["intent", "outcome", "admin"]
 INTENT, OUTCOME, ADMIN = 0, 1, 2
 NUMBERS: dict[str, int] = {"intent": INTENT, "outcome": OUTCOME, "admin": ADMIN}
 """The kinds as the store keeps them."""
+GONE = "client_gone"
+"""Error of an attempt that its caller left or stopped: on record as any error, but no failure of anybody."""
+
+
+def failed(error: str) -> bool:
+    """Return whether an outcome with this `error` failed, as figures count it: whoever leaves has not been failed."""
+    return error not in ("", GONE)
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):

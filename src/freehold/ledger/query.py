@@ -9,11 +9,13 @@ from typing import Any, Literal
 import msgspec
 
 from freehold.core.errors import BadRequest
-from freehold.ledger.entry import NUMBERS, OUTCOME, Entry, EntryKind, decode
+from freehold.ledger.entry import GONE, NUMBERS, OUTCOME, Entry, EntryKind, decode
 from freehold.ledger.spent import DAY
 from freehold.store import Row, Store
 
 PAGE = 2000
+FAILED = f"error NOT IN ('', '{GONE}')"
+"""`entry.failed` as a condition of SQL."""
 
 EQUAL = (
     "call", "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error",
@@ -29,9 +31,9 @@ GROUPS = (
 class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which entries. Several values for one field mean any of them, several fields all of them.
 
-    `model` is asked, sent or answered; `failed` tells outcomes with an error from those without; times in nanoseconds,
-    `since` <= at < `until`; costs in nano-units, both ends included. `after` < seq < `before`, to go on from a page.
-    `limit` and `offset` count entries.
+    `model` is asked, sent or answered; `failed` tells outcomes with an error (what was stopped among them) from those
+    without; times in nanoseconds, `since` <= at < `until`; costs in nano-units, both ends included. `after` < seq <
+    `before`, to go on from a page. `limit` and `offset` count entries.
     """
 
     kinds: tuple[EntryKind, ...] = ("outcome",)
@@ -73,8 +75,9 @@ class Total(msgspec.Struct, frozen=True):
     """Sums over outcomes that have the same `group` values and currency.
 
     `calls` counts calls by their first attempt, `failed_calls` those whose last attempt failed: a call that another
-    deployment answered has not failed. `attempts` counts tries, `failed_attempts` the tries that failed. Tokens; `cost`
-    in nano-units of `currency`, and not known when that is empty.
+    deployment answered has not failed. `attempts` counts tries, `failed_attempts` the tries that failed. What its
+    caller left or stopped (`client_gone`) has not failed. Tokens; `cost` in nano-units of `currency`, and not known
+    when that is empty.
     """
 
     group: tuple[str | int, ...]
@@ -187,8 +190,8 @@ async def totals(store: Store, query: Query, by: Sequence[str] = ()) -> list[Tot
     last = f"NOT EXISTS (SELECT 1 FROM entry n WHERE n.call = e.call AND n.kind = {OUTCOME} AND n.attempt > e.attempt)"
     rows = await store.fetch(
         f"SELECT {', '.join(groups)}, SUM(CASE WHEN attempt = 0 THEN 1 ELSE 0 END), "
-        f"SUM(CASE WHEN error <> '' AND {last} THEN 1 ELSE 0 END), COUNT(*), "
-        "SUM(CASE WHEN error <> '' THEN 1 ELSE 0 END), SUM(input), SUM(output), SUM(cached), SUM(cost) "
+        f"SUM(CASE WHEN {FAILED} AND {last} THEN 1 ELSE 0 END), COUNT(*), "
+        f"SUM(CASE WHEN {FAILED} THEN 1 ELSE 0 END), SUM(input), SUM(output), SUM(cached), SUM(cost) "
         f"FROM entry e WHERE {condition} GROUP BY {', '.join(dict.fromkeys(groups))}",
         *args,
     )

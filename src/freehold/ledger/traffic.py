@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from freehold.core.clock import now_ns, tick
-from freehold.ledger.entry import OUTCOME, Entry, decode
+from freehold.ledger.entry import OUTCOME, Entry, decode, failed
+from freehold.ledger.query import FAILED
 from freehold.store import Step, Store
 
 MINUTE = 60_000_000_000  # ns
@@ -49,6 +50,11 @@ class Sum(NamedTuple):
     cached: int
     cost: int
     last_at: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether these attempts failed; those that the caller stopped have not."""
+        return failed(self.error)
 
 
 class Point(NamedTuple):
@@ -120,13 +126,13 @@ async def over_time(store: Store, step: int, width: int, since: int, until: int)
     """Return sums by buckets of `width` ns (a multiple of `step`), the first of which begins at `since`."""
     bucket = f"(at - {int(since)}) / {int(width)}"
     rows = await store.fetch(
-        f"SELECT {bucket}, CASE WHEN error <> '' THEN 1 ELSE 0 END, currency, SUM(calls), SUM(attempts), "
+        f"SELECT {bucket}, CASE WHEN {FAILED} THEN 1 ELSE 0 END, currency, SUM(calls), SUM(attempts), "
         "SUM(input), SUM(output), SUM(cached), SUM(cost) FROM traffic "
         f"WHERE step = {int(step)} AND at >= ? AND at < ? GROUP BY 1, 2, 3",
         since,
         until,
     )
-    return [Point(since + int(place) * width, bool(failed), *rest) for place, failed, *rest in rows]
+    return [Point(since + int(place) * width, bool(wrong), *rest) for place, wrong, *rest in rows]
 
 
 async def sample(store: Store, since: int, until: int, most: int = SAMPLE) -> tuple[list[Entry], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -28,6 +29,7 @@ def house(vendor: Vendor, url: str) -> str:
         f'[server]\nlisten = "127.0.0.1:1"\n[store]\nurl = "{url}"\n{BODIES}'
         + deployment("good", vendor.url, "ok;in=20;out=10", price=("100", "100"))
         + deployment("bad", vendor.url, "status;code=500", more="retries = 0")
+        + deployment("slow", vendor.url, "hang", price=("100", "100"))
         + '[routes.both]\ndeployments = [{ name = "bad", weight = 100 }, { name = "good", weight = 0 }]\n'
         + 'fallback = ["good"]\n'
     )
@@ -75,6 +77,46 @@ async def test_the_overview_adds_up_what_was_called(desk: Desk, span: str) -> No
     assert seen["ledger"]["entries"] == 12
     assert seen["ledger"]["head"].startswith("12:")
     assert seen["catching_up"] is None
+
+
+async def stop_one(desk: Desk, vendor: Vendor) -> None:
+    """Ask, and leave once the vendor has the question."""
+    arrived = asyncio.Event()
+    vendor.on_arrival = lambda seen: arrived.set()
+    asked = asyncio.create_task(desk.chat("slow"))
+    await arrived.wait()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await desk.house.door.pipeline.drain()
+
+
+async def test_whoever_leaves_has_not_been_failed(desk: Desk, vendor: Vendor) -> None:
+    """It is a call and costs what it cost, and in no figure of failures; the ledger keeps what it was."""
+    await some_calls(desk)
+    for _ in range(2):
+        await stop_one(desk, vendor)
+    seen = await desk("GET", "overview")
+    totals = seen["totals"]
+    assert (totals["calls"], totals["failed_calls"]) == (7, 1)
+    assert (totals["attempts"], totals["failed_attempts"]) == (8, 2)
+    assert (totals["unpriced"], totals["latency"]["of"]) == (0, 4)
+    assert sum(bucket["failed_calls"] for bucket in seen["series"]) == 1
+    assert sum(bucket["failed_attempts"] for bucket in seen["series"]) == 2
+    assert [error["code"] for error in seen["errors"]] == ["upstream_fault"]
+    groups = {group["id"]: group for group in seen["by"]["model"]}
+    assert (groups["slow"]["calls"], groups["slow"]["failed_calls"]) == (2, 0)
+    assert float(groups["slow"]["cost"][0]["amount"]) > 0
+    slow = await desk("GET", "deployments/slow")
+    assert (slow["hour"]["attempts"], slow["hour"]["failed_attempts"], slow["last_error"]) == (2, 0, None)
+    rows = (await desk("GET", "ledger/totals?by=error"))["totals"]
+    assert {row["group"][0]: (row["attempts"], row["failed_attempts"], row["failed_calls"]) for row in rows} == {
+        "": (4, 0, 0),
+        "client_gone": (2, 0, 0),
+        "upstream_fault": (2, 2, 1),
+    }
+    stopped = (await desk("GET", "ledger?failed=true&deployment=slow"))["entries"]
+    assert [(row["status"], row["error"]) for row in stopped] == [(499, "client_gone")] * 2
 
 
 async def test_what_came_since_is_added_once(desk: Desk) -> None:
@@ -196,7 +238,7 @@ async def test_sums_by_what_one_likes(desk: Desk) -> None:
     assert (rows["bad"]["failed_attempts"], rows["bad"]["cost"]) == (2, None)
     assert {row["names"][0] for row in (await desk("GET", "ledger/totals?by=key"))["totals"]} == {"Olga"}
     choices = await desk("GET", "ledger/choices")
-    assert choices["deployments"] == ["bad", "good"]
+    assert choices["deployments"] == ["bad", "good", "slow"]
     assert choices["errors"] == ["upstream_fault"]
     assert "both" in choices["models"]
     assert [key["name"] for key in choices["keys"]] == ["Olga"]

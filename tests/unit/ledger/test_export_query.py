@@ -27,7 +27,7 @@ def made(i: int) -> Entry:
     return Entry(
         ("outcome", "intent", "admin")[i % 7 % 3], f"call_{i // 2}", i % 2, "serve", i * 10, key=f"k{i % 3}",
         asked=f"m{i % 2}", sent=f"m{i % 3}", answered=f"m{i % 5}", maker="openai" if i % 4 else "xai", status=200,
-        error="upstream_fault" if i % 6 == 0 else "", input=i, cost=(i * 37) % 50,
+        error="upstream_fault" if i % 6 == 0 else "client_gone" if i % 10 == 7 else "", input=i, cost=(i * 37) % 50,
         currency="EUR" if i % 8 == 0 else "USD", session="=1+1", user="-x",
         dropped=("a", "b") if i % 2 else (), total_ms=1.5, estimated=i % 2 == 0,
     )  # fmt: skip
@@ -76,7 +76,7 @@ QUERIES = st.builds(
     key=st.sampled_from([None, "k1", ("k0", "k2"), ()]),
     maker=st.sampled_from([None, "xai", "nobody' OR 1=1 --"]),
     model=st.sampled_from([None, "m1", ("m4", "m2")]),
-    error=st.sampled_from([None, "upstream_fault"]),
+    error=st.sampled_from([None, "upstream_fault", "client_gone"]),
     since=st.none() | st.integers(0, 600),
     until=st.none() | st.integers(0, 600),
     min_cost=st.none() | st.integers(0, 50),
@@ -121,9 +121,9 @@ async def test_totals_by_maker_keep_currencies_apart(store: Store) -> None:
             sum(e.input for e in same),
         )
         assert total.calls == sum(e.attempt == 0 for e in same)
-        assert total.failed_attempts == sum(bool(e.error) for e in same)
+        assert total.failed_attempts == sum(e.error == "upstream_fault" for e in same)
         ends = {e.call: e.attempt for e in ALL if e.kind == "outcome"}
-        assert total.failed_calls == sum(bool(e.error) and ends[e.call] == e.attempt for e in same)
+        assert total.failed_calls == sum(e.error == "upstream_fault" and ends[e.call] == e.attempt for e in same)
         assert total.group[1] == "1970-01-01"
     assert sum(total.attempts for total in found) == len(plain(Query()))
     with pytest.raises(BadRequest):

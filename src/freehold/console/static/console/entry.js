@@ -3,7 +3,7 @@
 import { call } from "../door.js";
 import { listed, plural, t } from "../i18n.js";
 import { openDialog, toast } from "../ui.js";
-import { NONE, ago, exact, instant, precise, size, span } from "./format.js";
+import { GONE, NONE, ago, exact, fault, instant, precise, size, span } from "./format.js";
 import { html } from "./hooks.js";
 import { me, problem, useResource } from "./place.js";
 import { Badge, Copy, Facts, Head, Loaded, Sheet, ask } from "./parts.js";
@@ -59,8 +59,9 @@ function Story({ tries }) {
     (host === "own" ? t("ourselves") : host));
   return html`<section class="card story"><p class="lead">
     ${t("{key} asked {model}.", { key: first.key?.name ?? t("Somebody"), model: first.asked })} ${
-      !last ? t("What came of it is not written yet.") : last.error
-        ? t("It failed in the end: {error}.", { error: last.error })
+      !last ? t("What came of it is not written yet.") : last.error === GONE
+        ? t("It was stopped before the answer was whole.") : last.error
+          ? t("It failed in the end: {error}.", { error: last.error })
           : t("{deployment} answered.", { deployment: last.deployment })}</p>
     <${Facts} rows=${[
       [t("When"), instant(first.at)], [t("Team"), first.team?.name],
@@ -75,7 +76,8 @@ function Attempt({ one, n, tries }) {
   const { intent, outcome } = one;
   const row = outcome ?? intent;
   const state = !outcome ? html`<${Badge} tone="warn">${t("no outcome yet")}<//>` : outcome.error
-    ? html`<${Badge} tone="bad">${outcome.error}<//>` : html`<${Badge} tone="good">${t("Answered")}<//>`;
+    ? html`<${Badge} tone=${outcome.error === GONE ? "" : "bad"}>${fault(outcome.error)}<//>`
+    : html`<${Badge} tone="good">${t("Answered")}<//>`;
   return html`<li class="card stack"><div class="section-head"><h3>${n + 1}. ${row.deployment || t("at the door")}</h3>
     <div class="row">${row.purpose !== "serve" && html`<${Badge}>${row.purpose}<//>`}${state}</div></div>
     ${outcome?.total_ms > 0 && html`<${Strip} one=${one} tries=${tries} />`}
@@ -108,7 +110,7 @@ function Strip({ one, tries }) {
   const end = Math.max(...tries.map((each) => from(each) + (each.outcome?.total_ms ?? 0)));
   const part = (/** @type {number} */ ms) => `${(Math.max(0, ms) / Math.max(1, end - start)) * 100}%`;
   const { outcome } = one;
-  const tone = outcome.error ? "bad" : 1;
+  const tone = outcome.error === GONE ? "rest" : outcome.error ? "bad" : 1;
   return html`<svg class="stripe tone-${tone}" width="100%" height="10" aria-hidden="true" dir="ltr"><rect class="rail"
     width="100%" height="10" rx="3" />
     <rect class="fill waits" x=${part(from(one) - start)} width=${part(outcome.total_ms)} height="10" rx="3" />

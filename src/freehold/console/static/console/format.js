@@ -8,6 +8,12 @@ import { ago as since, date, number, size as bytes, t } from "../i18n.js";
 
 export const NONE = "–";
 
+/** The ledger's word for what its caller left or stopped, which is nobody's failure. */
+export const GONE = "client_gone";
+
+/** An error in words, where there are better ones than its code. @param {string} code */
+export const fault = (code) => (code === GONE ? t("Stopped early") : code);
+
 /** A number in full: 12,345. @param {Value} value @param {number} [digits] */
 export const exact = (value, digits = 0) => (value == null ? NONE : number(value, { maximumFractionDigits: digits }));
 

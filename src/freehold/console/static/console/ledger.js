@@ -6,7 +6,7 @@ import { listed, t } from "../i18n.js";
 import { Menu, openDialog } from "../ui.js";
 import { Bar } from "./charts.js";
 import { Field, Wrong, useForm } from "./forms.js";
-import { NONE, cash, count, exact, instant, share, span, stamp } from "./format.js";
+import { GONE, NONE, cash, count, exact, fault, instant, share, span, stamp } from "./format.js";
 import { html, useEffect, useId, useMemo, useState } from "./hooks.js";
 import { Icon } from "./icons.js";
 import Entry from "./entry.js";
@@ -86,7 +86,8 @@ function Filters({ query }) {
       ["asked", t("Model asked"), pairs(data.models)],
     ["deployment", t("Deployment"), pairs(data.deployments)], ["maker", t("Maker"), pairs(data.makers)],
       ["seller", t("Seller"), pairs(data.sellers)],
-    ["host", t("Host"), pairs(data.hosts)], ["error", t("Error"), pairs(data.errors)],
+    ["host", t("Host"), pairs(data.hosts)], ["error", t("Error"),
+      data.errors.map((/** @type {string} */ code) => [code, fault(code)])],
   ];
   const custom = query.get("since") || query.get("until") || query.get("last") === "custom";
   /** @type {Record<string, string>} */
@@ -221,7 +222,8 @@ const act = (row) => html`<code>${row.note?.act ?? t("administration")}</code>`;
 export function Outcome({ row }) {
   if (row.kind === "intent") return html`<${Badge}>${t("Intent")}<//>`;
   if (row.kind === "admin") return html`<${Badge}>${t("Administration")}<//>`;
-  return row.error ? html`<${Badge} tone="bad">${row.error}<//>` : html`<${Badge} tone="good">${t("Answered")}<//>`;
+  if (!row.error) return html`<${Badge} tone="good">${t("Answered")}<//>`;
+  return html`<${Badge} tone=${row.error === GONE ? "" : "bad"}>${fault(row.error)}<//>`;
 }
 
 /** What totals can be grouped by. @returns {[string, string][]} */
@@ -259,7 +261,8 @@ function Totals({ query }) {
     const shown = [
       ...data.by.map((/** @type {string} */ by, /** @type {number} */ n) =>
         ({ name: by, label: names[by] ?? by, main: n === 0, sort: (/** @type {any} */ row) => row.names[n],
-        cell: (/** @type {any} */ row) => (row.names[n] === "own" ? t("ourselves") : row.names[n] || t("none")) })),
+        cell: (/** @type {any} */ row) => (row.names[n] === "own" ? t("ourselves")
+          : fault(row.names[n]) || t("none")) })),
       { name: "part", label: t("Share of attempts"), sort: (row) => row.attempts,
         cell: (row) => html`<div class="part"><${Bar} value=${row.attempts / most}
           /><span>${share(row.attempts / whole)}</span></div>` },
