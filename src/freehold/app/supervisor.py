@@ -273,9 +273,9 @@ class Supervisor:
             for worker in live:
                 assert worker.channel is not None  # filtered above
                 await worker.channel.ask("prepare", new)
-            for worker in live:
-                assert worker.channel is not None  # filtered above
-                worker.channel.tell("commit")
+            # Heard of, so that whoever is told "in force" meets no worker that is behind; one that dies reads it anew.
+            commits = [w.channel.ask("commit") for w in live if w.channel is not None]
+            await asyncio.gather(*commits, return_exceptions=True)
             self.config = new
             await self.upkeep.reload(new)
             if by and altered:
