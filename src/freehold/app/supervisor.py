@@ -275,8 +275,8 @@ class Supervisor:
                 await worker.channel.ask("prepare", new)
             # Heard of, so that whoever is told "in force" meets no worker that is behind; one that dies reads it anew.
             commits = [w.channel.ask("commit") for w in live if w.channel is not None]
+            self.config = new  # what a worker that starts meanwhile is given
             await asyncio.gather(*commits, return_exceptions=True)
-            self.config = new
             await self.upkeep.reload(new)
             if by and altered:
                 await self.upkeep.note("settings.reload", by=by, ok=True, hash=new.hash, changed=altered)
