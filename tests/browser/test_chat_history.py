@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Watch
 from tests.browser.people import Chat, Person
+from tests.system import until
 
 Axe = Callable[[Page], list[str]]
 
@@ -96,6 +97,36 @@ def test_search_finds_words_and_goes_there(ann: Person, axe: Axe) -> None:
     dialog.get_by_role("searchbox").press("Enter")
     expect(chat.page).to_have_url(re.compile(archived))
     expect(chat.answers.first).to_contain_text("an old zyzzyva")
+
+
+def test_search_names_a_conversation_once_and_closes_at_once(ann: Person) -> None:
+    ids = [ann.talked(f"a quokka {n}", f"the quokka again {n}") for n in range(2)]
+    chat = ann.page()
+    dialog = chat.search("quokka")
+    hits = dialog.get_by_role("link")
+    expect(hits.nth(3)).to_be_visible()
+    addresses = [str(each.get_attribute("href")).split("#")[0] for each in hits.all()]
+    assert len(addresses) == 6 and [addresses.index(each) for each in addresses] == [0, 0, 0, 3, 3, 3]
+    assert set(addresses) == {f"/c/{id}" for id in ids}
+    expect(hits.locator(".truncate")).to_have_count(2)
+    chat.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_what_is_typed_before_the_search_is_there_goes_into_it(ann: Person) -> None:
+    chat = ann.page()
+    held: list[Route] = []
+    chat.page.route("**/search.js", lambda route: held.append(route))
+    chat.box.focus()
+    chat.page.keyboard.press("Control+k")
+    chat.page.keyboard.type("heron!")
+    chat.page.keyboard.press("Backspace")
+    until(lambda: chat.page.wait_for_timeout(10) or held, what="the search to be asked for")
+    held[0].continue_()
+    expect(chat.dialog.get_by_role("searchbox")).to_have_value("heron")
+    chat.page.keyboard.type("s")
+    expect(chat.dialog.get_by_role("searchbox")).to_have_value("herons")
+    expect(chat.box).to_have_value("")
 
 
 def test_a_link_shows_a_branch_until_it_is_taken_back(ann: Person, axe: Axe, watch: Watch) -> None:

@@ -232,7 +232,29 @@ const KEYS = [
   ["/", "single", () => composer.focus()],
 ];
 
-export const search = () => import("./search.js").then((m) => m.openSearch());
+/** What is typed before the search is here is meant for it, not for the message box. @type {(() => void) | null} */
+let waiting = null;
+
+export async function search() {
+  if (waiting) return;
+  let typed = "";
+  const take = (/** @type {KeyboardEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey || event.key === "Tab") return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Escape") waiting?.();
+    else typed = event.key === "Backspace" ? typed.slice(0, -1) : event.key.length === 1 ? typed + event.key : typed;
+  };
+  const stop = () => (removeEventListener("keydown", take, true), (waiting = null));
+  waiting = stop;
+  addEventListener("keydown", take, true);
+  const loaded = await import("./search.js").catch(() => null);
+  if (waiting !== stop) return; // Escape
+  stop();
+  if (loaded) loaded.openSearch(typed);
+  else toast(t("This part of the page could not be loaded. Load the page again."));
+}
+
 export const showKeys = () => import("./keys.js").then((m) => m.openKeys());
 
 /** @param {KeyboardEvent} event */

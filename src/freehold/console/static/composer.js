@@ -7,7 +7,7 @@ import { allowed, assistant, change, modelOf, models, recall, remember, running,
 import { icon, IconButton, Menu, toast } from "./ui.js";
 
 /** @typedef {{key: string, name: string, media: string, bytes: number, done: number, file: import("./types.js").File | null, problem: string, picture: string, stop?: () => void}} Attached */
-/** @typedef {{text: string, files: Attached[], problem: string, prompts: import("./types.js").Prompt[], at: number, busy: boolean}} Draft */
+/** @typedef {{text: string, files: Attached[], problem: string, prompts: import("./types.js").Prompt[], at: number, none: "" | "asked" | "called" | "saved", busy: boolean}} Draft none: why nothing is offered */
 
 /** What the others of the page may do here. @type {{add: (files: Iterable<globalThis.File>) => void, put: (text: string) => void, focus: () => void}} */
 export const composer = { add: () => {}, put: () => {}, focus: () => document.getElementById("message")?.focus() };
@@ -20,7 +20,7 @@ function restore(name) {
   const files = (kept?.files ?? []).map((/** @type {any} */ file) => ({
     key: file.id, name: file.name, media: file.media, bytes: file.bytes, done: 1, file, problem: "", picture: "",
   }));
-  return { text: String(kept?.text ?? ""), files, problem: "", prompts: [], at: 0, busy: false };
+  return { text: String(kept?.text ?? ""), files, problem: "", prompts: [], at: 0, none: "", busy: false };
 }
 
 export function Composer() {
@@ -99,11 +99,18 @@ export function Composer() {
 
   const suggest = async (/** @type {string} */ text) => {
     const asked = /^\/([^\s/]*)$/.exec(text);
-    if (!asked && !own.prompts.length) return;
-    const found = asked ? await import("./prompts.js").then((m) => m.matching(asked[1] ?? "")).catch(() => []) : [];
+    if (!asked && !own.prompts.length && !own.none) return;
+    own.none = asked ? "asked" : "";
+    const offered = asked && await import("./prompts.js").then((m) => m.offered(asked[1] ?? "")).catch(() => null);
     if (own.text !== text) return; // what was typed since is answered by itself
-    Object.assign(own, { prompts: found, at: 0 });
+    const prompts = offered?.prompts ?? [];
+    Object.assign(own, { prompts, at: 0, none: !offered || prompts.length ? "" : offered.any ? "called" : "saved" });
     show();
+  };
+  const manage = async () => {
+    await (await import("./prompts.js")).manage();
+    box.current?.focus();
+    suggest(own.text);
   };
   const use = async (/** @type {import("./types.js").Prompt} */ prompt) => {
     own.prompts = [];
@@ -119,8 +126,10 @@ export function Composer() {
   const key = (/** @type {KeyboardEvent} */ event) => {
     if (event.isComposing || event.keyCode === 229) return;
     if (own.prompts.length && choose(event, own, use, show)) return;
+    if (own.none && event.key === "Escape") return event.preventDefault(), event.stopPropagation(), (own.none = ""), show();
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
     const wide = event.ctrlKey || event.metaKey;
+    if (own.none && !wide && /^\/\p{L}*$/u.test(own.text)) return event.preventDefault(); // meant for a prompt, not for a model
     const plain = session.member?.settings.send !== "ctrl-enter" && !matchMedia("(pointer: coarse)").matches;
     if (!wide && !plain) return;
     event.preventDefault();
@@ -142,6 +151,9 @@ export function Composer() {
     ${!online && html`<p class="notice" role="status">${t("Offline. What you write is kept here.")}</p>`}
     ${blind.length > 0 && html`<p class="notice" role="status">${t("{names} cannot see images. Choose another model, or take the images out.", { names: blind.join(", ") })}</p>`}
     ${own.prompts.length > 0 && html`<${Suggestions} own=${own} use=${use} />`}
+    ${(own.none === "called" || own.none === "saved") && html`<div class="menu suggestions row"><span class="grow faint" role="status">
+      ${own.none === "saved" ? t("No saved prompts yet.") : t("No saved prompt is called that.")}</span>
+      <button type="button" class="button" onClick=${manage}>${own.none === "saved" ? t("Save one") : t("Saved prompts")}</button></div>`}
     <div class=${temporary ? "writing temporary" : "writing"}>
       ${own.files.length > 0 && html`<ul class="files" aria-label=${t("Attached files")}>${own.files.map((one) => html`<${Attachment} key=${one.key} one=${one}
         remove=${() => (one.stop?.(), own.files.splice(own.files.indexOf(one), 1), keep(), show(), box.current?.focus())} />`)}</ul>`}

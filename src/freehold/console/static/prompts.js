@@ -13,15 +13,19 @@ export function forget() {
   kept = null;
 }
 
-/** The prompts whose name has the words, best first. @param {string} words @returns {Promise<Prompt[]>} */
-export async function matching(words) {
+/** The prompts whose name has the words, best first, and whether there are any at all. @param {string} words @returns {Promise<{prompts: Prompt[], any: boolean}>} */
+export async function offered(words) {
   kept ??= call("GET", "/api/prompts");
   kept.catch(forget);
   const wanted = words.toLowerCase();
   const rank = (/** @type {Prompt} */ { name }) => (name.toLowerCase().startsWith(wanted) ? 0 : 1);
-  const all = (await kept).filter(({ name }) => name.toLowerCase().includes(wanted));
-  return all.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name)).slice(0, 8);
+  const all = await kept;
+  const found = all.filter(({ name }) => name.toLowerCase().includes(wanted));
+  return { prompts: found.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name)).slice(0, 8), any: all.length > 0 };
 }
+
+/** Where they are made and changed; resolves when one comes back. */
+export const manage = () => openPanel("prompts");
 
 /** Hands on the text of a prompt, its variables filled in. @param {Prompt} prompt @param {(text: string) => void} put */
 export function use(prompt, put) {

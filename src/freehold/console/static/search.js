@@ -10,16 +10,18 @@ import { go } from "./app.js";
 /** @typedef {{conversation: string, title: string, message: string, role: string, at: number, parts: [string, boolean][]}} Hit */
 
 const PATIENCE = 150; // ms of not typing
+const BEST = 3; // hits of one conversation
 
-export async function openSearch() {
+/** @param {string} [words] what was typed already */
+export async function openSearch(words = "") {
   /** @type {string | null} */
-  const to = await openDialog((close) => html`<${Search} close=${close} />`, { label: t("Search your conversations"), class: "picker" });
+  const to = await openDialog((close) => html`<${Search} first=${words} close=${close} />`, { label: t("Search your conversations"), class: "picker" });
   if (to) go(to);
 }
 
-/** @param {{close: (path?: string) => void}} given */
-function Search({ close }) {
-  const [words, setWords] = useState("");
+/** @param {{first: string, close: (path?: string) => void}} given */
+function Search({ first, close }) {
+  const [words, setWords] = useState(first);
   const [archive, setArchive] = useState(false);
   const [found, setFound] = useState(/** @type {Hit[] | null} */ (null));
   const [problem, setProblem] = useState("");
@@ -43,12 +45,14 @@ function Search({ close }) {
     return () => clearTimeout(timer);
   }, [words, archive]);
 
-  const shown = found ?? state.conversations.slice(0, 12).map(plain);
+  const groups = grouped(found ?? state.conversations.slice(0, 12).map(plain));
   const down = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "ArrowDown") /** @type {HTMLElement | null} */ (document.querySelector(".picker .options a"))?.focus();
-    if (event.key !== "Enter" || event.isComposing || event.keyCode === 229) return;
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Escape") return event.preventDefault(), close(); // else it empties the box first
+    if (event.key !== "Enter") return;
     event.preventDefault(); // else it presses the button that the focus goes back to
-    if (shown[0]) close(address(shown[0]));
+    if (groups[0]?.[0]) close(address(groups[0][0]));
   };
   const pick = (/** @type {any} */ event, /** @type {Hit} */ hit) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -61,15 +65,26 @@ function Search({ close }) {
       <${IconButton} icon="close" label=${t("Close")} run=${() => close()} /></div>
     <div class="body options" onKeyDown=${walk}>
       ${problem && html`<p class="error" role="alert">${problem}</p>`}
-      ${!found && shown.length > 0 && html`<h3 class="heading">${t("Lately")}</h3>`}
-      ${shown.map((hit) => html`<a class="option" key=${hit.message || hit.conversation} href=${address(hit)} onClick=${(/** @type {any} */ event) => pick(event, hit)}>
-        <span class="grow"><span class="truncate" dir="auto">${hit.title || t("New chat")}</span>
+      ${!found && groups.length > 0 && html`<h3 class="heading">${t("Lately")}</h3>`}
+      ${groups.map((hits) => hits.map((hit, at) => html`<a class=${at ? "option more" : "option"} key=${hit.message || hit.conversation} href=${address(hit)} onClick=${(/** @type {any} */ event) => pick(event, hit)}>
+        <span class="grow">${!at && html`<span class="truncate" dir="auto">${hit.title || t("New chat")}</span>`}
         ${hit.parts.length > 0 && html`<span class="small faint lines" dir="auto">${hit.parts.map(([text, is]) => (is ? html`<mark>${text}</mark>` : text))}</span>`}</span>
-        <span class="small faint">${ago(hit.at)}</span></a>`)}
+        <span class="small faint">${ago(hit.at)}</span></a>`))}
       ${found && !found.length && !problem && html`<p class="empty">${archive && !words
         ? t("Nothing is in the archive. What you archive leaves the list, and stays findable here.")
         : t("Nothing of yours has these words. Parts of words are found when they begin with what you typed.")}</p>`}
-    </div><p class="visually-hidden" role="status">${found ? plural(found.length, "{n} found", "{n} found") : ""}</p>`;
+    </div><p class="visually-hidden" role="status">${found ? plural(groups.length, "{n} found", "{n} found") : ""}</p>`;
+}
+
+/** Each conversation once, where its best hit stands, with the best few of its hits. @param {Hit[]} hits @returns {Hit[][]} */
+function grouped(hits) {
+  /** @type {Map<string, Hit[]>} */
+  const groups = new Map();
+  for (const hit of hits) {
+    const group = groups.get(hit.conversation) ?? [];
+    if (!group.length || (group.length < BEST && hit.parts.length)) groups.set(hit.conversation, [...group, hit]);
+  }
+  return [...groups.values()];
 }
 
 /** @param {import("./types.js").Conversation} one @returns {Hit} */
