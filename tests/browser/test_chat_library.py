@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.people import Person
@@ -125,6 +126,61 @@ def test_a_saved_prompt_is_made_filled_in_and_used(ann: Person, axe: Axe) -> Non
     sure = leaf.get_by_role("group", name="Delete Letter?")
     chat.button("Delete", sure).click()
     expect(leaf.get_by_text("No saved prompts yet.")).to_be_visible()
+
+
+def test_a_prompt_that_is_not_there_is_not_sent_to_a_model(ann: Person) -> None:
+    chat = ann.page()
+    chat.box.press_sequentially("/we")
+    expect(chat.page.locator(".suggestions")).to_contain_text("No saved prompts yet.")
+    chat.box.press("Enter")
+    chat.button("Save one").click()
+    chat.button("New prompt", chat.dialog).click()
+    chat.dialog.get_by_label("Name").fill("Weather")
+    chat.dialog.get_by_label("Text").fill("Rain?")
+    chat.button("Save", chat.dialog).click()
+    expect(row(chat.dialog, "Weather")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    option = chat.page.get_by_role("listbox", name="Saved prompts").get_by_role("option")
+    expect(option).to_contain_text("Weather")
+    chat.box.press_sequentially("x")
+    expect(chat.page.locator(".suggestions")).to_contain_text("No saved prompt is called that.")
+    chat.box.press("Enter")
+    expect(chat.box).to_have_value("/wex")
+    assert ann.ask("GET", "/api/conversations")["items"] == []
+    chat.box.press("Escape")
+    expect(chat.page.locator(".suggestions")).to_have_count(0)
+    chat.box.press("Enter")
+    expect(chat.answers.first).to_contain_text("/wex")
+
+
+@pytest.mark.parametrize(("panel", "new", "field"), [
+    ("Saved prompts", "New prompt", "Text"),
+    ("Assistants", "New assistant", "First questions to offer, one a line"),
+])  # fmt: skip
+def test_what_is_half_written_is_not_left_unasked(ann: Person, panel: str, new: str, field: str) -> None:
+    chat = ann.page()
+    leaf = chat.panel(panel)
+    settings = chat.page.get_by_role("dialog", name="Settings")
+    question = chat.page.get_by_role("dialog", name="Leave what you wrote?")
+    chat.button(new, leaf).click()
+    text = leaf.get_by_label(field)
+    text.fill("half of it")
+    for leave in (
+        lambda: chat.page.keyboard.press("Escape"),
+        lambda: chat.page.mouse.click(3, 3),
+        lambda: chat.button("Close", settings).click(),
+        lambda: settings.get_by_role("tab", name="Memory").click(),
+    ):
+        leave()
+        chat.button("Cancel", question).click()
+        expect(text).to_have_value("half of it")
+    settings.get_by_role("tab", name="Memory").click()
+    chat.button("Leave it", question).click()
+    expect(leaf.get_by_label("Something to remember")).to_be_visible()
+    settings.get_by_role("tab", name=panel).click()
+    chat.button(new, leaf).click()
+    chat.page.keyboard.press("Escape")
+    expect(chat.dialog).to_have_count(0)
 
 
 def test_an_assistant_for_everybody(ann: Person, person: Any, axe: Axe) -> None:

@@ -193,6 +193,10 @@ def test_a_key_from_its_making_to_its_end(world: House, watch: Watch) -> None:
     name.fill("helpdesk-bot")
     dialog.get_by_role("button", name="Add a limit").click()
     limit = dialog.get_by_role("group", name=re.compile("^Limit")).last
+    dialog.get_by_role("button", name="Make the key").click()
+    expect(dialog.get_by_role("alert")).to_have_text("Enter an amount")
+    expect(limit.get_by_label("Amount")).to_be_focused()
+    expect(dialog.locator("[aria-invalid=true]")).to_have_count(1)
     limit.get_by_label("Amount").fill("5.00")
     dialog.get_by_role("button", name="Make the key").click()
     secret = dialog.locator(".secret code").first.inner_text()

@@ -113,9 +113,14 @@ export function takeApart(text) {
   return { measure, amount, currency, window };
 }
 
-/** @param {{ measure: string, amount: string, currency: string, window: string }} row */
-export const together = ({ measure, amount, currency, window }) =>
-  `${measure}=${amount.trim()}${measure === "budget" ? ` ${currency || "USD"}` : ""}/${window}`;
+/**
+ * The other way round. A row without an amount is an error of the field `limits`.
+ * @param {{ measure: string, amount: string, currency: string, window: string }} row
+ */
+export function together({ measure, amount, currency, window }) {
+  if (!amount.trim()) throw Object.assign(new Error(t("Enter an amount")), { param: "limits" });
+  return `${measure}=${amount.trim()}${measure === "budget" ? ` ${currency || "USD"}` : ""}/${window}`;
+}
 
 /**
  * Limits, a row each. The value is a list of rows as `takeApart` makes them.
@@ -126,6 +131,7 @@ export function Limits({ form, name, label, hint }) {
   /** @type {ReturnType<typeof takeApart>[]} */
   const rows = form.values[name] ?? [];
   const bad = form.wrong && concerns(form.wrong, name) ? form.wrong.message : "";
+  const lacks = rows.some((row) => !row.amount.trim());
   const put = (/** @type {number} */ n, /** @type {object} */ change) =>
     form.set(name, rows.map((row, k) => (k === n ? { ...row, ...change } : row)));
   const value = (/** @type {any} */ event) => event.currentTarget.value;
@@ -141,7 +147,7 @@ export function Limits({ form, name, label, hint }) {
           value="day">${t("per day")}</option>
         <option value="month">${t("per month")}</option><option value="total">${t("in all")}</option></select>
       <input class="input numeric" inputmode="decimal" aria-label=${t("Amount")} value=${row.amount}
-        aria-invalid=${bad ? "true" : undefined}
+        aria-invalid=${bad && (!lacks || !row.amount.trim()) ? "true" : undefined}
         onInput=${(/** @type {any} */ e) => put(n, { amount: value(e) })} />
       ${row.measure === "budget" && html`<input class="input currency" maxlength="3" aria-label=${t("Currency")}
         value=${row.currency || "USD"}

@@ -2,7 +2,7 @@
 
 import { html, useState } from "/vendor/preact.mjs";
 import { t } from "/i18n.js";
-import { Field, Files, Problem, Sure, useItems, Waiting } from "/panels/pieces.js";
+import { Field, Files, Problem, Sure, useItems, useUnsaved, Waiting } from "/panels/pieces.js";
 import { admin } from "/panels/prompts.js";
 
 const EMPTY = { name: "", description: "", instructions: "", files: [], tools: [], models: [], starters: [], shared: false };
@@ -42,6 +42,7 @@ export default function Assistants({ context, close }) {
 function Editor({ assistant, list, context, done }) {
   const [draft, setDraft] = useState({ ...EMPTY, ...assistant });
   const [starters, setStarters] = useState(assistant.starters.join("\n"));
+  useUnsaved(context, [{ ...EMPTY, ...assistant }, assistant.starters.join("\n")], [draft, starters]);
   const put = (/** @type {string} */ name, /** @type {any} */ value) => setDraft((/** @type {any} */ now) => ({ ...now, [name]: value }));
   const putFiles = (/** @type {(files: any[]) => any[]} */ change) => setDraft((/** @type {any} */ now) => ({ ...now, files: change(now.files) }));
   const [sending, setSending] = useState(false);

@@ -3,12 +3,13 @@
 
 import { html, render, useEffect, useRef, useState } from "/vendor/preact.mjs";
 import { t } from "/i18n.js";
-import { IconButton, style } from "/ui.js";
+import { confirm, IconButton, style } from "/ui.js";
 
 /**
  * What a panel is handed. `session` is the answer of GET /api/session; `changed(what)` tells the page that something it
- * shows is other than it was; `go(path)` leads to another address of the page.
- * @typedef {{session: any, changed?: (what: string) => void, go?: (path: string) => void, [more: string]: any}} Context
+ * shows is other than it was; `go(path)` leads to another address of the page; `unsaved(is)`, which this module adds,
+ * keeps whether an editor holds what is not saved yet: leaving it is then asked about.
+ * @typedef {{session: any, changed?: (what: string) => void, go?: (path: string) => void, unsaved?: (is: boolean) => void, [more: string]: any}} Context
  * @typedef {{context: Context, close: () => void}} Panel
  */
 
@@ -69,12 +70,20 @@ export async function openPanel(name, context) {
   /** @type {EventTarget | null} */
   let down = null;
   dialog.addEventListener("pointerdown", (event) => (down = event.target));
-  dialog.addEventListener("click", (event) => event.target === dialog && down === dialog && dialog.close());
-  const close = () => dialog.close();
+  dialog.addEventListener("click", (event) => event.target === dialog && down === dialog && close());
+  let unsaved = false;
+  const may = async () => !unsaved || confirm({ title: t("Leave what you wrote?"), text: t("It is not saved yet."), yes: t("Leave it"), danger: true });
+  const close = async () => void (await may() && dialog.close());
+  dialog.addEventListener("cancel", (event) => {
+    if (event.target !== dialog || !unsaved) return;
+    event.preventDefault();
+    close();
+  });
+  context = { ...context, unsaved: (is) => (unsaved = is) };
   render(
     small
       ? html`<${Small} name=${name} context=${context} close=${close} />`
-      : html`<${Leaves} first=${name === "settings" ? "general" : name} context=${context} close=${close} />`,
+      : html`<${Leaves} first=${name === "settings" ? "general" : name} context=${context} close=${close} may=${may} />`,
     dialog,
   );
   dialog.showModal();
@@ -85,17 +94,20 @@ export async function openPanel(name, context) {
 }
 
 /** @param {any} given */
-function Leaves({ first, context, close }) {
+function Leaves({ first, context, close, may }) {
   const [name, setName] = useState(first);
+  const turn = async (/** @type {string} */ next) => {
+    if (next === name || !(await may())) return;
+    setName(next);
+    /** @type {HTMLElement | null | undefined} */ (list.current?.querySelector(`[data-leaf=${next}]`))?.focus();
+  };
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     const step = /** @type {Record<string, number>} */ ({ ArrowDown: 1, ArrowUp: -1 })[event.key];
     if (!step) return;
     event.preventDefault();
     const at = LEAVES.findIndex(([each]) => each === name);
-    const next = LEAVES[(at + step + LEAVES.length) % LEAVES.length][0];
-    setName(next);
-    /** @type {HTMLElement | null | undefined} */ (list.current?.querySelector(`[data-leaf=${next}]`))?.focus();
+    turn(LEAVES[(at + step + LEAVES.length) % LEAVES.length][0]);
   };
   return html`
     <header class="panel-head">
@@ -107,7 +119,7 @@ function Leaves({ first, context, close }) {
         onKeyDown=${onKeyDown}>
         ${LEAVES.map(([each]) => html`<button type="button" role="tab" key=${each} data-leaf=${each} id=${`leaf-${each}`}
           aria-selected=${each === name ? "true" : "false"} aria-controls="panel-leaf" tabindex=${each === name ? 0 : -1}
-          autofocus=${each === first} onClick=${() => setName(each)}>${title(each)}</button>`)}
+          autofocus=${each === first} onClick=${() => turn(each)}>${title(each)}</button>`)}
       </div>
       <section class="panel-leaf" id="panel-leaf" role="tabpanel" aria-labelledby=${`leaf-${name}`} tabindex="0">
         <${Lazy} key=${name} load=${LEAVES.find(([each]) => each === name)?.[1]} context=${context} close=${close} />

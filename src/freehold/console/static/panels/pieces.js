@@ -51,6 +51,20 @@ export function useItems(path, pick = (answer) => answer.items ?? answer) {
   };
 }
 
+/**
+ * While an editor is shown: tells the dialog whether it holds what is not saved.
+ * @param {import("./panels.js").Context} context
+ * @param {any} before
+ * @param {any} now
+ */
+export function useUnsaved(context, before, now) {
+  const differs = JSON.stringify(before) !== JSON.stringify(now);
+  useEffect(() => {
+    context.unsaved?.(differs);
+    return () => context.unsaved?.(false);
+  }, [differs]);
+}
+
 /** @param {any} given */
 export function Problem({ error }) {
   return error ? html`<p class="error" role="alert">${error}</p>` : null;

@@ -2,13 +2,13 @@
 
 import { html, useState } from "/vendor/preact.mjs";
 import { t } from "/i18n.js";
-import { Field, Problem, Sure, useItems, Waiting } from "/panels/pieces.js";
+import { Field, Problem, Sure, useItems, useUnsaved, Waiting } from "/panels/pieces.js";
 
 /** @param {import("./panels.js").Panel} given */
 export default function Prompts({ context }) {
   const list = useItems("/api/prompts");
   const [edited, setEdited] = useState(/** @type {any} */ (null));
-  if (edited) return html`<${Editor} prompt=${edited} list=${list} done=${() => {
+  if (edited) return html`<${Editor} prompt=${edited} list=${list} context=${context} done=${() => {
     setEdited(null);
     context.changed?.("prompts");
   }} />`;
@@ -35,8 +35,10 @@ export function admin(/** @type {any} */ context) {
 }
 
 /** @param {any} given */
-function Editor({ prompt, list, done }) {
-  const [draft, setDraft] = useState({ name: prompt.name, text: prompt.text, shared: prompt.shared });
+function Editor({ prompt, list, context, done }) {
+  const before = { name: prompt.name, text: prompt.text, shared: prompt.shared };
+  const [draft, setDraft] = useState(before);
+  useUnsaved(context, before, draft);
   const set = (/** @type {string} */ name) => (/** @type {any} */ e) =>
     setDraft({ ...draft, [name]: e.target.type === "checkbox" ? e.target.checked : e.target.value });
   const save = async (/** @type {Event} */ event) => {
