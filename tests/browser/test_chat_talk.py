@@ -59,6 +59,34 @@ def test_an_answer_comes_in_pieces_and_is_stopped_and_goes_on(ann: Person) -> No
     assert message["state"] == "done" and message["facts"]["calls"] == 2
 
 
+def test_what_stopped_before_its_first_word_is_answered_again(ann: Person, watch: Watch) -> None:
+    watch.allow("ERR_")
+    chat = ann.page("/?temporary")
+    held: list[Route] = []
+    chat.page.route("**/api/temporary", lambda route: held.append(route))
+    chat.write("what now")
+    until(lambda: chat.page.wait_for_timeout(10) or held, what="the question to be asked")
+    chat.button("Stop").click()
+    answer = chat.answers.first
+    ending = answer.locator(".ending")
+    expect(ending).to_contain_text("You stopped it here.")
+    expect(ending.get_by_role("button")).to_have_text(["Answer again"])
+    chat.page.unroute("**/api/temporary")
+    chat.button("Answer again", ending).click()
+    expect(answer.locator(".facts-line")).to_be_visible()
+    expect(answer).to_contain_text("You said: what now")
+
+
+def test_a_note_lies_above_the_message_box(ann: Person) -> None:
+    chat = ann.page()
+    answer = chat.ask("hello")
+    chat.button("Copy", answer).click()
+    note = chat.page.locator(".toast")
+    expect(note).to_be_visible()
+    above, box = note.bounding_box(), chat.page.locator(".composer").bounding_box()
+    assert above and box and above["y"] + above["height"] <= box["y"]
+
+
 def test_escape_stops_an_answer(ann: Person) -> None:
     ann.settings(models=["held"])
     chat = ann.page().write("tell me")
