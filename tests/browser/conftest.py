@@ -14,13 +14,26 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    WebError,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.people import PASSWORD, Opener, ann, hall, person, whole_hall
 from tests.browser.site import Site
 from tests.browser.waiting import until
 from tests.system import ROOT, System, config, deployment
 from tests.vendor import Vendor
+
+SECONDS = 30
+"""How long is waited for what a page is to show: several browsers may share two cores."""
+expect.set_options(timeout=SECONDS * 1000)
 
 MISSING = "These tests drive a real browser; install it: apt-get install chromium (or set CHROMIUM)."
 __all__ = ["PASSWORD", "ann", "hall", "person", "whole_hall"]
@@ -105,7 +118,7 @@ def context_of(browser: Browser, watch: Watch) -> Iterator[Opener]:
     def make(url: str, **options: Any) -> BrowserContext:
         options = {"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
         context = browser.new_context(base_url=url, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(SECONDS * 1000)
         watch.hosts.add(urlsplit(url).netloc)
         watch.follow(context)
         made.append(context)
@@ -132,7 +145,7 @@ def site(whole_site: Site) -> Site:
 @pytest.fixture(scope="package")
 def _bench(browser: Browser, whole_site: Site) -> Iterator[Page]:
     context = browser.new_context(base_url=whole_site.url, locale="en-GB", reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(SECONDS * 1000)
     yield context.new_page()
     context.close()
 
