@@ -1,6 +1,6 @@
 // What several panels share: a list behind an address, a form row, files that belong to something, a second thought.
 
-import { html, useEffect, useState } from "/vendor/preact.mjs";
+import { html, useEffect, useLayoutEffect, useState } from "/vendor/preact.mjs";
 import { call } from "/door.js";
 import { t } from "/i18n.js";
 
@@ -52,14 +52,14 @@ export function useItems(path, pick = (answer) => answer.items ?? answer) {
 }
 
 /**
- * While an editor is shown: tells the dialog whether it holds what is not saved.
+ * While an editor is shown: tells the dialog, at once, whether it holds what is not saved.
  * @param {import("./panels.js").Context} context
  * @param {any} before
  * @param {any} now
  */
 export function useUnsaved(context, before, now) {
   const differs = JSON.stringify(before) !== JSON.stringify(now);
-  useEffect(() => {
+  useLayoutEffect(() => {
     context.unsaved?.(differs);
     return () => context.unsaved?.(false);
   }, [differs]);
