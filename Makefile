@@ -30,7 +30,7 @@ test: ## install what the tests need and run them all; ARGS="-k name" for some
 	@scripts/browser.sh
 	@scripts/test-needs.sh
 	@.venv/bin/freehold models pull smollm2-135m-instruct all-minilm-l6-v2
-	@folder=$$(mktemp -d /tmp/fh.XXXXXX) && $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --basetemp=$$folder/t $(ARGS); \
+	@folder=$$(mktemp -d /tmp/fh.XXXXXX) && $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --basetemp=$$folder/t $(ARGS); \
 		code=$$?; rm -rf "$$folder"; exit $$code
 
 check: ## ruff, mypy strict, import-linter, architecture tests
