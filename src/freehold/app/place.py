@@ -17,8 +17,9 @@ from freehold.app.control import ask
 from freehold.app.settings import Library, Store, with_password
 from freehold.core.errors import ConfigError, FreeholdError
 
-SOCKET_PATH = 80
-"""Longest run folder, bytes: a UNIX socket's whole path must stay under 108 and names take up to 28."""
+SOCKET_PATH = 76
+"""Longest run folder, bytes: a UNIX socket's whole path must stay under 108, and names, their slash included, take up
+to 31: see `Engine._file`."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
