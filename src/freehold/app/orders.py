@@ -19,7 +19,7 @@ from freehold.app.jobs import Job, Jobs, counted
 from freehold.app.load import effective
 from freehold.app.standing import changed, stand
 from freehold.core.errors import BadRequest, ConfigError, NotFound
-from freehold.ledger import Mark, Verdict
+from freehold.ledger import Mark, Proof
 
 if TYPE_CHECKING:
     from freehold.app.supervisor import Supervisor
@@ -221,7 +221,7 @@ class Orders:
                 raise BadRequest(f"Not a head of the chain: {text[:100]!r}.", param="expect", hint=hint) from e
 
         async def work(job: Job) -> dict[str, Any]:
-            verdict: Verdict = await self._supervisor.upkeep.prove(marks, counted(job))
+            verdict: Proof = await self._supervisor.upkeep.prove(marks, counted(job))
             head = f"{verdict.seq}:{verdict.hash.hex()}"
             fault = {"fault": verdict.fault, "fault_seq": verdict.fault_seq if verdict.fault else None}
             return {"ok": verdict.ok, "entries": verdict.seq, "head": head, **fault}

@@ -104,7 +104,7 @@ class Upkeep:
         self._why.pop(name, None)
         return {"stopped": name}
 
-    async def prove(self, expect: Sequence[ledger.Mark], progress: Callable[[int, int], None]) -> ledger.Verdict:
+    async def prove(self, expect: Sequence[ledger.Mark], progress: Callable[[int, int], None]) -> ledger.Proof:
         """Prove the whole ledger, in steps between which calls go on. Raises StoreError."""
         return await ledger.verify(self._store, expect, progress)
 

@@ -39,6 +39,11 @@ TRIES = 6
 
 _LOST = "This use was interrupted. Whether it had an effect is not known."
 _HELD = "EXISTS (SELECT 1 FROM run WHERE message = ? AND holder = ?)"
+# Whoever writes an answer takes first its conversation's row (who needs it), then its run's, then the answer's: nobody
+# waits for another in a ring, and a condition about the run is read by a statement that begins once the run is taken.
+# On PostgreSQL one that waited within it would be true of a run that ended meanwhile.
+_TOUCH = "UPDATE conversation SET updated_at = ? WHERE id = ?"
+_TAKE = "UPDATE run SET beat_at = ? WHERE message = ? AND holder = ?"
 
 Ended = Callable[[str, str], Coroutine[Any, Any, None]]
 """Called with member and conversation when an answer has ended and the next turn may go."""
@@ -105,7 +110,7 @@ class Runs:
 
         live = Live(message, tell)
         work = asyncio.create_task(self._work(task, live))
-        self._running[message.id] = Running(live, task.who.id, task.who.key, work)
+        self._running[message.id] = Running(live, task.who.id, task.who.key, work)  # before `work` takes its first step
 
     async def stop(self, message: str) -> bool:
         """Stop an answer that is made here, and wait until that is on record; False when it is not made here."""
@@ -147,11 +152,12 @@ class Runs:
 
     async def _work(self, task: Task, live: Live) -> None:
         message = live.message
+        running = self._running[message.id]
         end: State = "failed"
         try:
             end = await make(self._kit, task, live)
         except asyncio.CancelledError:
-            end = self._running[message.id].ending
+            end = running.ending
         except FreeholdError as e:
             message.error = Fault(e.code, e.sentences())
             self._kit.pipeline.metrics.count("freehold_calls_total", (("status", str(e.status)), ("error", e.code)))
@@ -160,12 +166,12 @@ class Runs:
             message.error = Fault("internal_error", "Freehold failed to make this answer. Look for it in its log.")
         if end != "waiting":
             unsettled(message)
-        running = self._running[message.id]
         running.closing = True
         try:
             await self._finish(running, end)
         finally:
-            del self._running[message.id]
+            if self._running.get(message.id) is running:  # else whoever heard of the end goes on with it already
+                del self._running[message.id]
         if not running.lost and message.state in ("done", "interrupted") and not self._closed:
             self.later(self.ended(running.member, message.conversation))
 
@@ -175,11 +181,12 @@ class Runs:
         message = live.message
         live.flush()
         message.n += 1
-        held = (message.id, self.holder)
+        at, held = now_ns(), (message.id, self.holder)
         steps = [
+            (_TOUCH, [(at, message.conversation)]),
+            (_TAKE, [(at, *held)]),
             self._copy(message, end),
             *indexed(message, running.member),
-            ("UPDATE conversation SET updated_at = ? WHERE id = ?", [(now_ns(), message.conversation)]),
             ("DELETE FROM run WHERE message = ? AND holder = ?", [held]),
         ]
         if running.lost:
@@ -222,16 +229,18 @@ class Runs:
             running = [each for each in self._running.values() if not each.closing]
             if not running:
                 continue
-            steps: list[Step] = []
+            at, grown = now_ns(), []
             for each in running:
                 each.live.flush()
                 if each.live.dirty:
                     each.live.dirty = False
-                    steps.append(self._copy(each.live.message, "running"))
+                    grown.append(each.live.message)
+            steps: list[Step] = [(_TAKE, [(at, message.id, self.holder) for message in grown])] if grown else []
             if loop.time() - beat > BEAT:
                 beat = loop.time()
                 self._leave_the_disabled(running)
-                steps.append(("UPDATE run SET beat_at = ? WHERE holder = ?", [(now_ns(), self.holder)]))
+                steps = [("UPDATE run SET beat_at = ? WHERE holder = ?", [(at, self.holder)])]
+            steps += [self._copy(message, "running") for message in grown]
             try:
                 if steps:
                     await self._kit.store.write(*steps, durable=False)
@@ -255,6 +264,8 @@ class Runs:
     def _obey(self, running: list[Running], orders: dict[str, str]) -> None:
         for each in running:
             order = orders.get(each.live.message.id)
+            if each.closing:  # its run may be gone because its end is on record by now
+                continue
             if order is None:  # somebody took us for dead, or the conversation was deleted
                 each.lost = True
                 self._cancel(each, "interrupted")
@@ -295,13 +306,14 @@ class Runs:
             message.n += 1
             unsettled(message)
             steps = [
+                (_TOUCH, [(now_ns(), conversation)]),
+                (f"{_TAKE} AND beat_at = ?", [(beat_at, id, holder, beat_at)]),
                 (
                     "UPDATE message SET parts = ?, state = 'interrupted', n = ?, updated_at = ? WHERE id = ? AND "
                     "EXISTS (SELECT 1 FROM run WHERE message = ? AND holder = ? AND beat_at = ?)",
                     [(pack(message.parts), message.n, now_ns(), id, id, holder, beat_at)],
                 ),
                 *indexed(message, member),
-                ("UPDATE conversation SET updated_at = ? WHERE id = ?", [(now_ns(), conversation)]),
             ]
         steps.append(("DELETE FROM run WHERE message = ? AND holder = ? AND beat_at = ?", [(id, holder, beat_at)]))
         if await self._kit.store.write(*steps) and message is not None:

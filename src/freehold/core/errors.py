@@ -7,6 +7,8 @@ FreeholdError
 │   ├── TooLarge            a stated limit on size or depth is passed             (caller)
 │   ├── Unauthenticated     no key, unknown, revoked or expired key               (caller)
 │   ├── Forbidden           the key is good but not for this route                (caller)
+│   │   └── TermsForbid     no contract of the route allows this call             (caller)
+│   ├── Blocked             a guard does not let these words through              (caller)
 │   ├── NotFound            no such path, model or object                         (caller)
 │   ├── MethodNotAllowed    the path exists, the method does not                  (caller)
 │   ├── ContextTooLong      the prompt does not fit the model                     (caller)
@@ -117,6 +119,14 @@ class Unauthenticated(Refused):
 
 class Forbidden(Refused):
     code, status = "route_not_allowed", 403
+
+
+class TermsForbid(Forbidden):
+    code, param = "terms_forbid", "model"
+
+
+class Blocked(Refused):
+    code, status = "content_filter", 400
 
 
 class NotFound(Refused):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from freehold.ledger.append import Ledger, replay
 from freehold.ledger.bodies import Body, Kept, erase
 from freehold.ledger.columns import told
-from freehold.ledger.entry import Entry
+from freehold.ledger.entry import Entry, Verdict
 from freehold.ledger.query import Query, Stored, Total, entries, known, totals
 from freehold.ledger.recover import recover
-from freehold.ledger.seal import Mark, Verdict, verify
+from freehold.ledger.seal import Mark, Proof, verify
 from freehold.ledger.spent import DayUse, usage_since
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Kept",
     "Ledger",
     "Mark",
+    "Proof",
     "Query",
     "Stored",
     "Total",

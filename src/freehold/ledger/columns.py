@@ -12,6 +12,7 @@ import msgspec
 
 from freehold.core.clock import iso
 from freehold.core.money import show
+from freehold.ledger.entry import Verdict
 from freehold.ledger.query import Stored
 
 MEANINGS: dict[str, str] = {
@@ -58,6 +59,22 @@ MEANINGS: dict[str, str] = {
     "session": "what the client named as session",
     "user": "what the client named as user",
     "note": "JSON: what an administrator did, or what arrived too late",
+    "data_class": "class of the words: public, internal, confidential, personal, special, secret; empty: not classed",
+    "terms": "version of the contract in force: 12 hexadecimal digits of the hash of its terms",
+    "compute": "whose machines it ran on",
+    "chips": "on which chips",
+    "echoed": "the region as the vendor named it",
+    "recipients": "parties that got to see the words",
+    "retention_days": "days for which they may keep them; empty: nobody says",
+    "trains": "whether they may train with them: yes, no; empty: nobody says",
+    "review": "whether their people may read them: yes, no; empty: nobody says",
+    "redactions": "what was taken out of the words before they left, as KIND=times",
+    "policies": "names of the policies that held",
+    "verdicts": "what was decided about the words, as BY:SIDE:CATEGORY:SEVERITY:ACTION",
+    "function": "the business function that asked",
+    "features": "what the call made use of",
+    "tier": "service tier as the vendor stated it",
+    "use": "what the answer is for, where that is to train a model",
 }
 """Every column in its order, and what it holds."""
 
@@ -67,7 +84,8 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("seq", "attempt", "at_ns", "status", "cost_nano", "reserved_nano", "reserved_tokens"), int),
     **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"), int),
     **dict.fromkeys(("first_ms", "total_ms"), float),
-    **dict.fromkeys(("dropped", "limits"), tuple),
+    **dict.fromkeys(("dropped", "limits", "recipients", "redactions", "policies", "verdicts", "features"), tuple),
+    "retention_days": int,
     "estimated": bool,
 }
 """What the columns hold that are no text."""
@@ -76,6 +94,7 @@ _OUTSIDE = {
     "at": "at_ns",
     "cost": "cost_nano",
     "reserved": "reserved_nano",
+    "retention": "retention_days",
     **{name: f"{name}_tokens" for name in ("input", "output", "cached", "reasoning")},
 }
 
@@ -83,6 +102,11 @@ _OUTSIDE = {
 def priced(cost: int, currency: str) -> bool:
     """Whether a cost is known. One without a currency is not, unless we put it down ourselves as reserved."""
     return bool(currency or cost)
+
+
+def _verdict(verdict: Verdict) -> str:
+    said = f"{verdict.by}:{verdict.side}:{verdict.category}:{verdict.severity}:{verdict.action}"
+    return f"{said}:dry" if verdict.dry else said
 
 
 def told(stored: Stored, names: Mapping[str, str]) -> dict[str, Any]:
@@ -99,5 +123,8 @@ def told(stored: Stored, names: Mapping[str, str]) -> dict[str, Any]:
         "team_name": names.get(entry.team, ""),
         "cost_nano": entry.cost if known else None,
         "cost": show(entry.cost, "").strip() if known else None,
+        "retention_days": entry.retention if entry.retention >= 0 else None,
+        "redactions": tuple(f"{kind}={times}" for kind, times in entry.redactions),
+        "verdicts": tuple(_verdict(verdict) for verdict in entry.verdicts),
     }
     return row

@@ -23,6 +23,19 @@ def failed(error: str) -> bool:
     return error not in ("", GONE)
 
 
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One decision about the words of a call. The form only grows, as an Entry's does."""
+
+    by: str  # who decided: rules, injection, privacy, contract, vendor, or deployment:NAME
+    side: Literal["input", "output"]
+    category: str  # of the house's taxonomy (guards/taxonomy.py), or a kind of personal data
+    severity: int = 0  # 0 safe, 2 low, 4 medium, 6 high
+    action: str = "note"  # what followed: note, redact, pseudonymise, own, block
+    policy: str = ""  # name of the policy; empty: the vendor's own
+    dry: bool = False  # it would have followed, but the policy only looks on
+    detail: str = ""  # a short word on why; never the words themselves
+
+
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One immutable line. An intent says who will see what and is durable before a byte leaves; an outcome repeats it
     and adds what came of it; an admin act stands alone.
@@ -72,6 +85,22 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     session: str = ""
     user: str = ""
     note: str = ""  # JSON: what an admin did, or what arrived too late
+    data_class: str = ""  # of the words: as declared, or higher where something in them says so
+    terms: str = ""  # version of the contract in force: the first 12 hexadecimal digits of its hash
+    compute: str = ""  # whose machines it ran on
+    chips: str = ""
+    echoed: str = ""  # region as the vendor named it
+    recipients: tuple[str, ...] = ()  # parties that got to see the words, each once
+    retention: int = -1  # days for which they may keep them; -1: nobody says
+    trains: str = ""  # whether they may train with them: yes, no, or empty where nobody says
+    review: str = ""  # whether their people may read them, likewise
+    redactions: tuple[tuple[str, int], ...] = ()  # what was taken out of the words before they left, and how often
+    policies: tuple[str, ...] = ()  # names of the policies that held
+    verdicts: tuple[Verdict, ...] = ()  # what was decided about the words, and by whom
+    function: str = ""  # the business function that asked
+    features: tuple[str, ...] = ()  # what the call made use of, e.g. tools, strict, logprobs
+    tier: str = ""  # service tier as the vendor stated it
+    use: str = ""  # what the answer is for, when it is to train a model: train, train_competing
 
 
 FIELDS: tuple[str, ...] = Entry.__struct_fields__
@@ -105,7 +134,8 @@ def pack(entry: Entry) -> tuple[Any, ...]:
 def clean(entry: Entry) -> Entry:
     """Return `entry` as any store takes it: integers within 0 .. 2^63 - 1, texts that are UTF-8 without NUL. A vendor
     may state tokens beyond 64 bits or send half a character, and that must not hold up the entries of others."""
-    return Entry(*[_cleaned(getattr(entry, name)) for name in FIELDS])
+    cleaned = Entry(*[_cleaned(getattr(entry, name)) for name in FIELDS])
+    return cleaned if entry.retention >= 0 else msgspec.structs.replace(cleaned, retention=-1)
 
 
 def _cleaned(value: Any) -> Any:
@@ -117,4 +147,6 @@ def _cleaned(value: Any) -> Any:
         return value.replace("\0", "").encode("utf-8", "replace").decode()
     if isinstance(value, tuple):
         return tuple(_cleaned(item) for item in value)
+    if isinstance(value, Verdict):
+        return Verdict(*[_cleaned(getattr(value, name)) for name in value.__struct_fields__])
     return value

@@ -54,7 +54,7 @@ class Mark(msgspec.Struct, frozen=True):
         return mark
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Proof(msgspec.Struct, frozen=True):
     """`fault` is what is wrong first, at `fault_seq`; empty when the chain is whole. `seq` and `hash` are its head."""
 
     seq: int
@@ -88,18 +88,18 @@ class Verifier:
                 return False
         return True
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Proof:
         """Say how it ended; a noted head beyond the last row means that the end was cut off."""
         if not self._fault:
             for seq, digest in sorted(self._expect.items()):
                 if seq == 0 and digest != bytes(32):
-                    return Verdict(self._seq, self._hash, "entry 0 has no such hash", 0)
+                    return Proof(self._seq, self._hash, "entry 0 has no such hash", 0)
                 if seq > self._seq:
-                    return Verdict(self._seq, self._hash, f"the ledger ends before the noted entry {seq}", seq)
+                    return Proof(self._seq, self._hash, f"the ledger ends before the noted entry {seq}", seq)
             if self._seq < self._reached:
                 fault = f"the ledger ends here, but it reached entry {self._reached} once: its end was cut off"
-                return Verdict(self._seq, self._hash, fault, self._seq + 1)
-        return Verdict(self._seq, self._hash, self._fault, self._at)
+                return Proof(self._seq, self._hash, fault, self._seq + 1)
+        return Proof(self._seq, self._hash, self._fault, self._at)
 
     def _check(self, row: Row) -> str:
         seq, digest, data, *kept = row
@@ -125,7 +125,7 @@ class Verifier:
 
 async def verify(
     store: Store, expect: Iterable[Mark] = (), progress: Callable[[int, int], None] | None = None
-) -> Verdict:
+) -> Proof:
     """Prove the whole ledger from its first entry; `progress` is told entries done and in all. Raises StoreError."""
     reached = int((await store.fetch(REACHED))[0][0])  # first, as others may be adding entries
     total = int((await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry"))[0][0])

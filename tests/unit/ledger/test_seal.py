@@ -36,7 +36,7 @@ def test_rows_of_an_older_form_decode_with_defaults_and_the_form_is_pinned() -> 
     entry = decode(old)
     assert (entry.key, entry.cost, entry.limits, entry.note) == ("key_a", 0, (), "")
     names = " ".join(Entry.__struct_fields__)
-    assert sha256(names.encode()).hexdigest()[:16] == "c041635887c9150e", (
+    assert sha256(names.encode()).hexdigest()[:16] == "b4a7af296c2ce9ee", (
         "fields only ever come at the end: then pin anew"
     )
 

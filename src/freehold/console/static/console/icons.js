@@ -6,6 +6,11 @@ import { html } from "../vendor/preact.mjs";
 /** @type {Record<string, string>} */
 const PATHS = {
   overview: "M3 17V9m4.7 8V4m4.6 13v-6M17 17V7",
+  dependency: "M10 4.5v4m0 0-4.5 4m4.5-4 4.5 4M10 4.5h.01M5 15h1m8 0h1M8.5 3h3v3h-3zM4 12.5h3v3H4zm9 0h3v3h-3z",
+  contracts: "M5 3h7l3 3v11H5zM12 3v3h3M7.5 9.5h5M7.5 12h5M8 14.8c1-1.2 1.6.8 2.6-.2",
+  settlement: "M10 3v14M6.5 6h7M4 12l2.5-6L9 12zm7 0 2.5-6L16 12zM7 17h6",
+  guards: "M10 2.8 16 5v4.7c0 3.7-2.5 6.3-6 7.5-3.5-1.2-6-3.8-6-7.5V5zM10 7v3.5m0 2.5h.01",
+  seen: "M2.5 10S5.2 5 10 5s7.5 5 7.5 5-2.7 5-7.5 5-7.5-5-7.5-5zM10 12a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
   deployments: "M4 4.5h12v4H4zm0 7h12v4H4zM7 6.5h.01M7 13.5h.01",
   models: "M10 2.8 16.5 6.4v7.2L10 17.2l-6.5-3.6V6.4zM3.6 6.5 10 10l6.4-3.5M10 10v7",
   keys: "M12.5 11.5a4 4 0 1 0-4-4c0 .5.1 1 .3 1.4L3 14.7V17h2.5l.8-.8v-1.7H8l1.5-1.5v-1l.9-.8c.6.2 1.3.3 2.1.3zM13.6 6.4h.01",

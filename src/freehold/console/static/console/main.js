@@ -19,6 +19,13 @@ const GROUPS = [
     { id: "ledger", label: () => t("Ledger"), load: () => import("./ledger.js") },
     { id: "audit", label: () => t("Audit"), load: () => import("./audit.js") },
   ]],
+  [() => t("Independence"), [
+    { id: "dependency", label: () => t("Dependency"), load: () => import("./dependency.js") },
+    { id: "contracts", label: () => t("Contracts"), load: () => import("./contracts.js") },
+    { id: "settlement", label: () => t("Settlement"), load: () => import("./settlement.js") },
+    { id: "guards", label: () => t("Guards"), load: () => import("./guards.js") },
+    { id: "seen", label: () => t("Who saw what"), load: () => import("./seen.js") },
+  ]],
   [() => t("Models"), [
     { id: "deployments", label: () => t("Deployments"), load: () => import("./deployments.js") },
     { id: "models", label: () => t("Own models"), load: () => import("./models.js") },
