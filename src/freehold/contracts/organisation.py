@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -29,7 +29,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     title: str = ""  # what people call it; default: its name
     criticality: Criticality = "ordinary"  # how much depends on it
-    rto_seconds: float | None = None  # recovery time objective: how long it may stand still
+    rto: Annotated[float, msgspec.Meta(ge=0, extra={"unit": "seconds"})] | None = None  # how long it may stand still
     owner: str = ""  # who answers for it
     teams: tuple[str, ...] = ()  # names of teams whose calls are for it
     keys: tuple[str, ...] = ()  # names of keys whose calls are for it

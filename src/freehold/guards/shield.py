@@ -1,0 +1,90 @@
+"""The seam between the path of a call and its guards: what a guard is shown, and what it may do. Refuses to know which
+guards there are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from freehold.contracts.terms import DataClass
+from freehold.core.call import Call
+from freehold.guards.policy import Plan
+from freehold.ledger import Verdict
+
+Send = Callable[[bytes], None]
+"""Takes one or more whole server-sent events."""
+
+Ask = Callable[[Call], Awaitable[bytes]]
+"""Asks a deployment by its own name, under the same contracts and on record, and returns the body of its whole answer.
+Raises what a call raises."""
+
+
+class Look(msgspec.Struct):
+    """One call as its guards see it: made once, shared by the call's attempts.
+
+    `data_class` may be raised by who finds something. `found` counts what is in the input, by kind; `redactions` what
+    was taken out or replaced on the way to the recipient of the attempt under way; `verdicts` is what is put on record
+    with each attempt. `conversation` names what pseudonyms are kept for. `own_only` is why only models of one's own may
+    take the call, empty when others may. `kept` is each guard's own, by its name.
+    """
+
+    call: Call
+    plan: Plan
+    key: str
+    conversation: str
+    data_class: DataClass
+    ask: Ask
+    found: dict[str, int] = {}
+    redactions: dict[str, int] = {}
+    verdicts: list[Verdict] = []
+    own_only: str = ""
+    kept: dict[str, Any] = {}
+
+    def note(self, verdict: Verdict) -> None:
+        """Put a verdict on record, the same one once."""
+        if verdict not in self.verdicts:
+            self.verdicts.append(verdict)
+
+
+class Recipient(Protocol):
+    """Who is to get the words; a routing.Deployment is one. `engine` is not empty for a model of one's own."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def maker(self) -> str: ...
+    @property
+    def seller(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+
+
+class Flow(Protocol):
+    """A stream on its way back through a guard."""
+
+    def feed(self, events: bytes) -> None:
+        """Take whole server-sent events, but for the closing [DONE]; hand on what may go. Raises Blocked: the vendor is
+        cut off and nothing more is sent but what `feed` has sent itself."""
+
+    async def finish(self) -> None:
+        """The vendor has ended: hand on the rest. Raises Blocked."""
+
+
+class Shield(Protocol):
+    """A guard. One object serves all calls of a worker."""
+
+    async def inspect(self, look: Look) -> None:
+        """See the input, once for each call, before anybody is chosen. Raises Blocked."""
+
+    async def outgoing(self, look: Look, call: Call, to: Recipient) -> Call:
+        """Return the call as this recipient may see it, for each attempt. Raises Blocked."""
+
+    def stream(self, look: Look, send: Send) -> Flow | None:
+        """Return what the events of an attempt's answer go through on their way to `send`; None: nothing to do."""
+
+    async def whole(self, look: Look, body: bytes) -> bytes:
+        """Return a whole answer as the caller may see it. Raises Blocked."""
