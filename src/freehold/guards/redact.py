@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from freehold.guards.finding import Finding
 from freehold.guards.numbers import iban_end, is_card, is_ipv4, is_ipv6, is_phone
 
 Counts: TypeAlias = dict[str, int]
@@ -105,6 +106,40 @@ def redact_text(text: str) -> tuple[str, Counts]:
 
 
 _DIGITS = re.compile(r"\d")
+
+
+def spans(text: str) -> list[Finding]:
+    """Return what redact_text() would take out, in order."""
+    found: list[Finding] = []
+    if "-----BEGIN" in text:
+        at = 0
+        while (begin := _BEGIN.search(text, at)) is not None:
+            end = _END.search(text, begin.end())
+            at = end.end() if end is not None else len(text)
+            found.append(Finding("SECRET", begin.start(), at))
+    if "eyJ" in text:
+        found += [Finding("SECRET", *match.span()) for match in _JWT.finditer(text)]
+    if any(sign in text for sign in _SIGNS):
+        found += [Finding("SECRET", *match.span()) for match in _SECRET.finditer(text) if _secret(match)]
+    if "@" in text:
+        if "://" in text:
+            found += [Finding("SECRET", *match.span()) for match in _LOGIN.finditer(text)]
+        found += [Finding("EMAIL", *match.span()) for match in _EMAIL.finditer(text)]
+    if _DIGITS.search(text):
+        for digits in _IBAN.finditer(text):
+            ends = iban_end(text, digits.start() - 2)
+            if ends is not None:
+                found.append(Finding("IBAN", digits.start() - 2, ends, text[digits.start() - 2 : digits.start()]))
+        found += [Finding("CARD", *match.span()) for match in _CARD.finditer(text) if _card(match)]
+        found += [Finding("IP", *match.span()) for match in _IPV6.finditer(text) if is_ipv6(match[0])]
+        found += [Finding("IP", *match.span()) for match in _IPV4.finditer(text) if is_ipv4(match[0])]
+        found += [Finding("PHONE", *match.span()) for match in _PHONE.finditer(text) if is_phone(match[0])]
+        found += [Finding("PHONE", *match.span()) for match in _NANP.finditer(text)]
+    ordered: list[Finding] = []
+    for each in sorted(found, key=lambda each: (each.start, -each.end)):
+        if not ordered or each.start >= ordered[-1].end:
+            ordered.append(each)
+    return ordered
 
 
 def redact_json(body: bytes) -> bytes:
