@@ -50,7 +50,8 @@ Ended = Callable[[str, str], Coroutine[Any, Any, None]]
 
 
 class Running(msgspec.Struct):
-    """An answer in the making. `ending` is what it becomes when it is cancelled."""
+    """An answer in the making. `ending` is what it becomes when it is cancelled; `begun` says that its task took its
+    first step, before which a cancellation would end it with nothing done."""
 
     live: Live
     member: str
@@ -59,6 +60,7 @@ class Running(msgspec.Struct):
     ending: State = "interrupted"
     lost: bool = False
     closing: bool = False
+    begun: bool = False
 
 
 def unsettled(message: Message, asked: bool = True) -> None:
@@ -148,14 +150,16 @@ class Runs:
         if not running.closing:
             running.closing = True
             running.ending = ending
-            running.task.cancel()
+            if running.begun:
+                running.task.cancel()
 
     async def _work(self, task: Task, live: Live) -> None:
         message = live.message
         running = self._running[message.id]
+        running.begun = True
         end: State = "failed"
         try:
-            end = await make(self._kit, task, live)
+            end = running.ending if running.closing else await make(self._kit, task, live)
         except asyncio.CancelledError:
             end = running.ending
         except FreeholdError as e:
@@ -182,7 +186,7 @@ class Runs:
         live.flush()
         message.n += 1
         at, held = now_ns(), (message.id, self.holder)
-        steps = [
+        steps: list[Step] = [
             (_TOUCH, [(at, message.conversation)]),
             (_TAKE, [(at, *held)]),
             self._copy(message, end),
