@@ -1,0 +1,173 @@
+"""Sums of what went through by day and by everybody that it rested on, kept beside the ledger. Refuses to be the
+record: it is derived from the entries, between calls, and may be emptied.
+
+Most of what tells sums apart is no column, so it is read from the stored bytes of an entry, and kept once as a way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+
+from freehold.core.clock import tick
+from freehold.ledger.entry import FIELDS, OUTCOME, Entry
+from freehold.ledger.query import FAILED
+from freehold.ledger.traffic import DAY
+from freehold.store import Row, Step, Store
+
+STRIDE = 10_000
+"""Entries that one question reads: other readers of the store wait for it."""
+
+BY = (
+    "key", "team", "asked", "sent", "deployment", "maker", "seller", "host", "compute", "chips", "region", "contract",
+    "terms", "function", "purpose", "currency", "retention", "recipients",
+)  # fmt: skip
+"""Fields of an Entry that tell sums apart, beside the day and whether it failed. The last two follow from the terms, so
+they make no more of them; nothing is among these that differs from call to call."""
+
+_SUMS = ("calls", "attempts", "input", "output", "cached", "cost")
+_VALUES = (*_SUMS, "first_seq", "last_seq")
+_DEFAULTS = dict(zip(reversed(FIELDS), reversed(Entry.__struct_defaults__), strict=False))
+
+
+class Use(NamedTuple):
+    """Sums over outcomes that have everything else in common.
+
+    `at` is when the bucket of UTC days began (ns), 0 where all days were put together. `compute` and `chips` are empty
+    where nobody said, and in entries of before 0.4. `calls` counts first attempts. Tokens; `cost` in nano-units of
+    `currency`, and not known when that is empty. `retention` is in days, as the contract said then, -1 where it did
+    not; `recipients` saw the words; `first_seq` and `last_seq` say between which entries these are.
+    """
+
+    at: int
+    key: str
+    team: str
+    asked: str
+    sent: str
+    deployment: str
+    maker: str
+    seller: str
+    host: str
+    compute: str
+    chips: str
+    region: str
+    contract: str
+    terms: str
+    function: str
+    purpose: str
+    currency: str
+    failed: bool
+    calls: int
+    attempts: int
+    input: int
+    output: int
+    cached: int
+    cost: int
+    retention: int = -1
+    recipients: tuple[str, ...] = ()
+    first_seq: int = 0
+    last_seq: int = 0
+
+
+_FIELDS = Use._fields
+_ORDER = [("at", "failed", *BY, *_VALUES).index(name) for name in _FIELDS]
+
+
+def extract(engine: str, names: Iterable[str]) -> str:
+    """Return the SQL of a JSON array, as text, of at least two fields of an entry, in the engine's words; null stands
+    for a field that the entry is too old to have. PostgreSQL reads it of a column `said`, the bytes as jsonb."""
+    places = [FIELDS.index(name) for name in names]
+    if engine == "postgres":
+        return f"jsonb_build_array({', '.join(f'said -> {place}' for place in places)})::text"
+    paths = ", ".join(f"'$[{place}]'" for place in places)
+    return f"json_extract(CAST(data AS TEXT), {paths})"  # all at once: the bytes are read once
+
+
+def _gathering(engine: str) -> str:
+    said, end = ", convert_from(data, 'UTF8')::jsonb AS said", " OFFSET 0"  # the end keeps it to one look at the bytes
+    said, end = (said, end) if engine == "postgres" else ("", "")
+    return (
+        f"SELECT at / {DAY} * {DAY}, CASE WHEN {FAILED} THEN 1 ELSE 0 END, {extract(engine, BY)}, "
+        "SUM(CASE WHEN attempt = 0 THEN 1 ELSE 0 END), COUNT(*), SUM(input), SUM(output), SUM(cached), SUM(cost), "
+        f"MIN(seq), MAX(seq) FROM (SELECT *{said} FROM entry WHERE seq > ? AND seq <= ? AND kind = {OUTCOME}{end}) e "
+        "GROUP BY 1, 2, 3"
+    )
+
+
+_ADD = f"""INSERT INTO reliance(at, way, {", ".join(_VALUES)})
+    SELECT {", ".join(["CAST(? AS BIGINT)"] * (2 + len(_VALUES)))} WHERE
+    (SELECT value FROM meta WHERE name = 'reliance') = CAST(? AS BIGINT)
+    ON CONFLICT (at, way) DO UPDATE SET {", ".join(f"{name} = reliance.{name} + excluded.{name}" for name in _SUMS)},
+    first_seq = CASE WHEN reliance.first_seq < excluded.first_seq THEN reliance.first_seq ELSE excluded.first_seq END,
+    last_seq = CASE WHEN reliance.last_seq > excluded.last_seq THEN reliance.last_seq ELSE excluded.last_seq END"""
+
+
+async def roll(store: Store, seconds: float) -> tuple[int, int]:
+    """Bring the sums up to date, for about `seconds` at most; return how many entries are summed, and how many there
+    are. Several processes may do it at once: each entry is summed once. Entries are read outside the transaction, which
+    only adds a few rows, so the ledger hardly waits. Raises StoreError."""
+    end = tick() + seconds
+    while True:
+        rows = await store.fetch(
+            "SELECT value, (SELECT COALESCE(MAX(seq), 0) FROM entry) FROM meta WHERE name = 'reliance'"
+        )
+        done, head = int(rows[0][0]), int(rows[0][1])
+        if done > head:  # the end was cut off: what comes next would count as summed already
+            anew = "UPDATE meta SET value = 0 WHERE name = 'reliance'"
+            await store.write(("DELETE FROM reliance", [()]), (anew, [()]))
+            continue
+        if done == head or tick() > end:
+            return done, head
+        upto = min(done + STRIDE, head)
+        await _add(store, await store.fetch(_gathering(store.engine), done, upto), done, upto)
+
+
+async def _add(store: Store, rows: list[Row], done: int, upto: int) -> None:
+    """Add the sums of the entries from `done` on, up to `upto`, unless somebody has meanwhile."""
+    ways = [_way(failed, said) for _, failed, said, *_ in rows]
+    steps: list[Step] = [("UPDATE meta SET value = value WHERE name = 'reliance'", [()])]  # takes the row's lock
+    if rows:
+        known = {number: (number, way) for number, way in ways}
+        steps += [
+            ("INSERT INTO reliance_way(id, way) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", list(known.values())),
+            (_ADD, [(row[0], way[0], *row[3:], done) for row, way in zip(rows, ways, strict=True)]),
+        ]
+    steps.append(("UPDATE meta SET value = ? WHERE name = 'reliance' AND value = ?", [(upto, done)]))
+    await store.write(*steps, durable=False)  # if power fails all of it is made again
+
+
+def _way(failed: int, said: str) -> tuple[int, str]:
+    """Return the number of a way, the same whoever comes upon it first, and its text."""
+    values = [_DEFAULTS.get(name, "") if value is None else value for name, value in zip(BY, _json(said), strict=True)]
+    text = msgspec.json.encode([bool(failed), *values])
+    return int.from_bytes(sha256(text).digest()[:8], "big") >> 1, text.decode()
+
+
+_json = msgspec.json.Decoder(list[Any]).decode
+
+
+async def uses(store: Store, since_ns: int, until_ns: int, by_day: bool = False, *, width: int = 0) -> list[Use]:
+    """Return the sums of the UTC days that begin at since <= day < until (ns): over all of them, by day, or by buckets
+    of `width` ns (a multiple of a day), the first of which begins at `since`. Raises StoreError."""
+    bucket = "at" if by_day else f"{int(since_ns)} + (at - {int(since_ns)}) / {width} * {width}" if width else "0"
+    sums = ", ".join(f"SUM({name})" for name in _SUMS)
+    rows = await store.fetch(
+        f"SELECT {bucket}, way, {sums}, MIN(first_seq), MAX(last_seq) FROM reliance WHERE at >= ? AND at < ? "
+        "GROUP BY 1, 2",
+        since_ns,
+        until_ns,
+    )
+    ways = {number: _said(way) for number, way in await store.fetch("SELECT id, way FROM reliance_way")}
+    return [_use((at, *ways[way], *values)) for at, way, *values in rows]
+
+
+def _said(way: str) -> list[Any]:
+    *values, recipients = _json(way)
+    return [*values, tuple(recipients)]
+
+
+def _use(values: tuple[Any, ...]) -> Use:
+    return Use(*[values[place] for place in _ORDER])
