@@ -238,6 +238,10 @@ class SQLite:
                 time.sleep(0.02)
 
     def _migrate(self, db: sqlite3.Connection) -> None:
+        # Looked at first: who only joins the others takes no lock, and so begins also while somebody keeps it.
+        made = db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'").fetchone()
+        if made and not pending(db.execute("SELECT number, name FROM migration").fetchall()):
+            return
         db.execute("BEGIN IMMEDIATE")
         try:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

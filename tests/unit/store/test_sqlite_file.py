@@ -144,3 +144,26 @@ async def test_a_thread_that_hangs_fails_its_callers_in_time_and_serves_again() 
         await thread.do(lambda: 1 // 0, 1)
     await thread.close(lambda: ran.append("last"), 1)
     assert ran == ["last"]
+
+
+async def test_a_store_that_is_up_to_date_opens_while_somebody_keeps_it_locked(tmp_path: Path) -> None:
+    """As a worker does that starts, or starts again, while a backup or a shell holds the database."""
+    url = f"sqlite:///{tmp_path}/f.db"
+    first = await stores.open(url)
+    await first.bump()
+    other = sqlite3.connect(tmp_path / "f.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        began = time.monotonic()
+        second = await stores.open(url, patience=2.0)
+        assert time.monotonic() - began < 2.0
+        assert await second.generation() == 1
+        with pytest.raises(StoreError, match="locked"):
+            await second.bump()
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    await second.bump()
+    assert await first.generation() == 2
+    await second.close()
+    await first.close()
