@@ -6,7 +6,7 @@ Most of what tells sums apart is no column, so it is read from the stored bytes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -149,10 +149,15 @@ def _way(failed: int, said: str) -> tuple[int, str]:
 _json = msgspec.json.Decoder(list[Any]).decode
 
 
-async def uses(store: Store, since_ns: int, until_ns: int, by_day: bool = False, *, width: int = 0) -> list[Use]:
-    """Return the sums of the UTC days that begin at since <= day < until (ns): over all of them, by day, or by buckets
-    of `width` ns (a multiple of a day), the first of which begins at `since`. Raises StoreError."""
-    bucket = "at" if by_day else f"{int(since_ns)} + (at - {int(since_ns)}) / {width} * {width}" if width else "0"
+async def uses(
+    store: Store, since_ns: int, until_ns: int, by_day: bool = False, *, edges: Sequence[int] = ()
+) -> list[Use]:
+    """Return the sums of the UTC days that begin at since <= day < until (ns): over all of them, by day, or by the
+    stretches of days that begin at `edges` (ascending, the first not after `since`). Raises StoreError."""
+    bucket = "at" if by_day else "0"
+    if edges:
+        whens = " ".join(f"WHEN at >= {int(edge)} THEN {int(edge)}" for edge in reversed(edges))
+        bucket = f"CASE {whens} END"
     sums = ", ".join(f"SUM({name})" for name in _SUMS)
     rows = await store.fetch(
         f"SELECT {bucket}, way, {sums}, MIN(first_seq), MAX(last_seq) FROM reliance WHERE at >= ? AND at < ? "

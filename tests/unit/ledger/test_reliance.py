@@ -78,7 +78,7 @@ async def test_sums_are_those_of_the_entries(store: Store, monkeypatch: pytest.M
     assert said(await reliance.uses(store, 0, 100 * DAY)) == plain(ALL)
     assert said(await reliance.uses(store, 0, 100 * DAY, by_day=True)) == plain(ALL, day=True)
     assert said(await reliance.uses(store, DAY, 3 * DAY)) == plain(ALL, DAY, 3 * DAY)
-    pairs = await reliance.uses(store, DAY, 5 * DAY, width=2 * DAY)
+    pairs = await reliance.uses(store, DAY, 5 * DAY, edges=(DAY, 3 * DAY))
     assert {use.at for use in pairs} == {DAY, 3 * DAY}
     assert sum(use.cost for use in pairs) == sum(sums["cost"] for sums in plain(ALL, DAY, 5 * DAY).values())
     assert min(use.first_seq for use in pairs) >= 1
