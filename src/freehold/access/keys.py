@@ -50,6 +50,7 @@ class Key(msgspec.Struct, frozen=True):
     revoked_at: int | None = None
     note: str = ""
     limit_ids: tuple[str, ...] = ()  # of `limits`, in a KeyRing
+    team_name: str = ""  # what its team is called, in a KeyRing
 
 
 class KeyRing:
@@ -230,7 +231,8 @@ async def load(store: Store) -> KeyRing:
         hash, key = _read(row)
         limits = key.limits + (teams[key.team].limits if key.team in teams else ())
         ids = tuple(limit.id for limit in limits)
-        keys.append((hash, msgspec.structs.replace(key, limits=limits, limit_ids=ids)))
+        team_name = teams[key.team].name if key.team in teams else ""
+        keys.append((hash, msgspec.structs.replace(key, limits=limits, limit_ids=ids, team_name=team_name)))
     return KeyRing(keys, (team.id for team in teams.values() if team.disabled_at is not None))
 
 

@@ -21,6 +21,7 @@ from freehold.core.errors import StoreError
 from freehold.core.ids import new_id
 from freehold.gateway import Door, DoorSettings
 from freehold.gateway.pages import Pages
+from freehold.guards.policy import Policies
 from freehold.ledger import Ledger
 from freehold.pipeline import Pipeline, Snapshot
 from freehold.pipeline.flow import Policy
@@ -113,7 +114,10 @@ class House:
         seal = hashlib.sha256(config.hash.encode())
         for key in keys.keys():  # noqa: SIM118 - a KeyRing is no mapping
             seal.update(msgspec.json.encode(key, order="deterministic"))
-        return Snapshot(table, providers, keys, self._book, prices, seal.hexdigest()[:16])
+        return Snapshot(
+            table, providers, keys, self._book, prices, seal.hexdigest()[:16], config.register, config.organisation,
+            wiring.bonds(config, table), Policies(config.policies),
+        )  # fmt: skip
 
     async def prepare(self, config: Config) -> Prepared:
         """Build what `adopt` will put in force; nothing changes yet. Raises ConfigError."""

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from freehold.app import environment as env
-from freehold.app import options, tooling
+from freehold.app import options, terms, tooling
 from freehold.app.config import Problems, Reader, Secret, join, parse, suggest
 from freehold.app.discovery import discover, kinds
 from freehold.app.known import models as known_models
@@ -54,6 +54,7 @@ def load(
         deployments, found = discover(environment)
         reader.origins.update(found)
     files = _contract_files(tables, reader)
+    register = terms.register(files, reader)
     address = _address(tables.server, reader)
     _check_deployments(deployments, tables.engines.catalogue, reader)
     tools = tooling.checked(tables.tools, reader)
@@ -61,6 +62,7 @@ def load(
     _check_files(tables, deployments, reader)
     _check_limits(tables, reader)
     check_signin(tables.signin, reader)
+    terms.check(tables, deployments, register, reader)
     if reader.problems:
         raise Problems(place.path, reader.problems)
     config = Config(
@@ -73,6 +75,11 @@ def load(
         signin=tables.signin,
         engines=tables.engines,
         contracts=tables.contracts,
+        parties=tables.parties,
+        functions=tables.functions,
+        data_rules=tables.data_rules,
+        policies=terms.named(tables.policies),
+        vault=tables.vault,
         deployments=deployments,
         routes=routes,
         tools=tools,
@@ -83,6 +90,7 @@ def load(
         run=place.run,
         home=place.home,
         contract_files=files,
+        register=register,
         address=address,
         origins=reader.origins,
         hash="",
@@ -92,13 +100,15 @@ def load(
 
 def digest(config: Config) -> Config:
     """Return `config` with the hash of its effective values."""
-    found = hashlib.sha256(msgspec.json.encode(effective(config), order="deterministic")).hexdigest()
+    versions = [(version.contract.id, version.hash) for version in config.register.versions]
+    said = msgspec.json.encode([effective(config), versions], order="deterministic")
+    found = hashlib.sha256(said).hexdigest()
     return msgspec.structs.replace(config, hash=found)
 
 
 def effective(config: Config) -> dict[str, Any]:
     """Return every value in force by its dotted name, as plain JSON; a secret as its source (`env:NAME`)."""
-    parts = {name: getattr(config, name) for name in File.__struct_fields__}
+    parts = {field.encode_name: getattr(config, field.name) for field in msgspec.structs.fields(File)}
     return dict(_flat(parts, ""))
 
 
@@ -107,8 +117,8 @@ def defaults(config: Config) -> dict[str, Any]:
     bare = {name: Deployment(kind="") for name in config.deployments}
     routes = {name: Route(deployments=()) for name in config.routes}
     tools = {name: ToolServer(kind="http") for name in config.tools}
-    tables = msgspec.structs.asdict(File(deployments=bare, routes=routes, tools=tools))
-    return dict(_flat(tables, ""))
+    file = File(deployments=bare, routes=routes, tools=tools, **terms.bare(config))
+    return dict(_flat({field.encode_name: getattr(file, field.name) for field in msgspec.structs.fields(File)}, ""))
 
 
 def _flat(value: Any, where: str) -> Iterator[tuple[str, Any]]:

@@ -30,14 +30,17 @@ def meanings(shape: type) -> dict[str, str]:
 def schema() -> dict[str, Any]:
     """Return the JSON schema of freehold.toml, with the meanings as descriptions."""
     made = msgspec.json.schema(tables.File, schema_hook=_foreign)
+    every: list[tuple[str, type[msgspec.Struct]]] = [("", tables.File), *every_table(tables.File, "")]
+    shapes = {shape.__name__: shape for _, shape in every}
     for name, definition in made["$defs"].items():
-        shape = getattr(tables, name)
+        shape = shapes[name]
         said = meanings(shape)
         hints = typing.get_type_hints(shape, include_extras=True)
+        names = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
         for key, member in definition.get("properties", {}).items():
-            if key in said:
-                member = definition["properties"][key] = {**member, "description": said[key]}
-            if unwrap(hints[key])[1] is not None:
+            if names[key] in said:
+                member = definition["properties"][key] = {**member, "description": said[names[key]]}
+            if unwrap(hints[names[key]])[1] is not None:
                 member.pop("anyOf", None)
                 member["type"] = ["number", "string"]
     made["$defs"]["Target"] = {"anyOf": [{"type": "string"}, made["$defs"]["Target"]]}

@@ -12,6 +12,10 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from freehold.app.config import Secret, Word
+from freehold.contracts.organisation import DataRule, Entity, Function, Organisation
+from freehold.contracts.register import Register
+from freehold.contracts.terms import DataClass
+from freehold.guards.policy import Policy
 
 _SECONDS = msgspec.Meta(ge=0, extra={"unit": "seconds"})
 _BYTES = msgspec.Meta(ge=0, extra={"unit": "bytes"})
@@ -116,7 +120,24 @@ class Engines(Table, frozen=True, kw_only=True):
 class Contracts(Table, frozen=True, kw_only=True):
     """Terms with sellers."""
 
-    include: tuple[str, ...] = ()  # contract files, as globs relative to this file; not read yet
+    include: tuple[str, ...] = ()  # contract files, as globs relative to this file, e.g. "contracts/*.toml"
+    revenue: Path | None = None  # CSV with what was earned: period or day, product, currency, gross, net
+
+
+class Data(Table, frozen=True, kw_only=True):
+    """Classes of data, and what each asks of whoever gets to see it."""
+
+    default: DataClass = "internal"  # class of a call that nobody classed
+    found: bool = True  # a call in which a guard finds personal data or a secret is raised to that class
+    areas: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)  # sets of regions, beside eu, eea, uk, us
+    rules: dict[DataClass, DataRule] = msgspec.field(default_factory=dict)  # by class: what a recipient has promised
+
+
+class Vault(Table, frozen=True, kw_only=True):
+    """Where pseudonyms are kept, encrypted."""
+
+    key: Secret | None = None  # 32 bytes as base64 or hex; default: a file in the data folder, made at the first use
+    days: Count = 90  # days without use after which the pseudonyms of a conversation are forgotten
 
 
 class Timeouts(Table, frozen=True, kw_only=True):
@@ -239,6 +260,11 @@ class File(Table, frozen=True, kw_only=True):
     signin: Signin = msgspec.field(default_factory=Signin)
     engines: Engines = msgspec.field(default_factory=Engines)
     contracts: Contracts = msgspec.field(default_factory=Contracts)
+    parties: dict[str, Entity] = msgspec.field(default_factory=dict)
+    functions: dict[str, Function] = msgspec.field(default_factory=dict)
+    data_rules: Data = msgspec.field(default_factory=Data, name="data")
+    policies: dict[str, Policy] = msgspec.field(default_factory=dict)
+    vault: Vault = msgspec.field(default_factory=Vault)
     deployments: dict[str, Deployment] = msgspec.field(default_factory=dict)
     routes: dict[str, Route] = msgspec.field(default_factory=dict)
     tools: dict[str, ToolServer] = msgspec.field(default_factory=dict)
@@ -255,6 +281,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     signin: Signin
     engines: Engines
     contracts: Contracts
+    parties: dict[str, Entity]
+    functions: dict[str, Function]
+    data_rules: Data
+    policies: dict[str, Policy]
+    vault: Vault
     deployments: dict[str, Deployment]
     routes: dict[str, Route]
     tools: dict[str, ToolServer]
@@ -265,6 +296,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     run: Path  # folder of the sockets, inside `data` unless its path is too long for a UNIX socket
     home: Path  # folder that downloaded models are kept under
     contract_files: tuple[Path, ...]  # what `[contracts] include` matched
+    register: Register  # the contracts in those files
     address: tuple[str, int]  # what `[server] listen` says, taken apart
     origins: dict[str, str]  # dotted name -> "file", "env NAME", "file PATH"; absent: default
     hash: str  # SHA-256 of every effective value, secrets by their source only
@@ -273,6 +305,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def store_url(self) -> str:
         """The store's URL with its password, for the store alone."""
         return with_password(self.store)
+
+    @property
+    def organisation(self) -> Organisation:
+        """What the organisation says of itself."""
+        data = self.data_rules
+        return Organisation(
+            parties=self.parties,
+            functions=self.functions,
+            rules=data.rules,
+            areas=data.areas,
+            default_class=data.default,
+        )
 
     def all_routes(self) -> dict[str, Route]:
         """Return the routes, and one for each deployment under its own name when those are exposed."""

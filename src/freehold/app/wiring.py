@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from freehold.app.settings import Config
 from freehold.app.settings import Deployment as Written
 from freehold.app.settings import Route as WrittenRoute
 from freehold.contracts import OWN_COMPUTE, Price, read_price
+from freehold.contracts.binding import OWN, Bonds, bind
 from freehold.core.errors import ConfigError
 from freehold.engines.catalogue import Catalogue
 from freehold.providers import Provider, Settings, build, vendor
@@ -21,8 +23,6 @@ from freehold.wire.client import Timeouts
 
 OWN_KINDS = ("llamacpp", "command")
 """Kinds of deployment whose engine we start."""
-OWN = "own"
-"""Seller and host of a model that we run ourselves, unless the configuration names the organisation."""
 
 
 def tables(config: Config) -> tuple[Table, dict[str, Provider], dict[str, Price]]:
@@ -53,6 +53,12 @@ def engine_name(config: Config, name: str, written: Written) -> str:
     if written.kind == "command" or written.model is None:
         return name
     return known_models(config.engines.catalogue).find(written.model, base=config.base).name
+
+
+def bonds(config: Config, table: Table) -> Bonds:
+    """Return what contracts and the organisation's rules mean for each deployment, as of today."""
+    today = datetime.now(UTC).date()
+    return bind(table.deployments.values(), config.register, config.organisation, today)
 
 
 def breaker(config: Config) -> BreakerSettings:

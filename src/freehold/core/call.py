@@ -39,7 +39,9 @@ class Call(msgspec.Struct):
     `asked` is the public model name, `choices` the number of answers per prompt, `max_output` the caller's own bound on
     output tokens, `include_usage` whether the caller wants the usage event of a stream, `needs` the capabilities
     without which the call cannot be honoured, `session` what keeps a conversation on one arm, `private` that its texts
-    must not be kept, whatever the policy on bodies says.
+    must not be kept, whatever the policy on bodies says. `data_class` is the class of its words as the client declares
+    it, or what the house takes them for; `use` what the answer is for when it is to train a model (train,
+    train_competing); `function` the business function that asks, once known.
     """
 
     id: str
@@ -57,3 +59,6 @@ class Call(msgspec.Struct):
     session: str | None = None
     purpose: Purpose = "serve"
     private: bool = False
+    data_class: str = ""
+    use: str = ""
+    function: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-from freehold.core.errors import FreeholdError
+from freehold.core.errors import Blocked, FreeholdError
 from freehold.core.ids import new_id
 from freehold.core.money import NANO
 from freehold.gateway.dialect import Dialect
@@ -14,6 +14,7 @@ from freehold.wire.client import Source
 from freehold.wire.http import Headers, checked
 from freehold.wire.server import Exchange
 
+DONE = b"data: [DONE]\n\n"
 JSON = (b"content-type", b"application/json")
 STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _PLAIN = (
@@ -91,7 +92,8 @@ class Answer:
     def fail(self, e: FreeholdError, call: str) -> None:
         """Answer with `e`: as a status when nothing has gone out, as a typed event at the end of a stream otherwise."""
         if self.begun:
-            self._exchange.end(self._dialect.error_event(e))
+            # A guard has said with its last event why the answer ends here, as the vendors' own filters do.
+            self._exchange.end(DONE if isinstance(e, Blocked) else self._dialect.error_event(e))
             return
         status, headers, body = self._dialect.error(e, call)
         self._exchange.reply(status, [*headers, *self._extra], body)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
 
+from freehold.contracts.terms import CLASSES
 from freehold.core.call import Call, Kind
 from freehold.core.errors import BadRequest, FreeholdError
 from freehold.gateway.answer import Answer
@@ -50,6 +51,26 @@ def azure(kind: Kind) -> Handler:
     return endpoint
 
 
+_CLASS, _USE = b"x-freehold-data-class", b"x-freehold-use"
+_DECLARED = {_CLASS, _USE}
+_USES = ("train", "train_competing")
+
+
+def _declare(call: Call, name: bytes, value: bytes) -> None:
+    """Take what the client says of the words it sends, and of what the answer is for. Raises BadRequest."""
+    said, known = value.decode("latin-1").strip().lower(), CLASSES if name == _CLASS else _USES
+    if said not in known:
+        raise BadRequest(
+            f"{name.decode()}: {said[:64]!r} is not known.",
+            param=name.decode(),
+            hint=f"write one of {', '.join(known)}, or leave the header out",
+        )
+    if name == _CLASS:
+        call.data_class = said
+    else:
+        call.use = said
+
+
 async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, deployment: str | None) -> None:
     key = door.authenticate(exchange)
     media = exchange.headers.get(b"content-type", b"")
@@ -62,6 +83,8 @@ async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, d
         )
     depth = door.settings.depth
     call: Call = openai_wire.parse(kind, exchange.body, model=deployment, max_depth=depth, dialect=dialect.name)
+    for name in _DECLARED & exchange.headers.keys():
+        _declare(call, name, exchange.headers[name])
     answer = Answer(exchange, dialect, call.asked, door.cors(exchange))
     pipeline = door.pipeline
     try:

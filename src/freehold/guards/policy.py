@@ -1,5 +1,5 @@
-"""What the organisation lets pass: policies, whom each holds for, and all that hold for one call together. Pure; refuses
-to look into words."""
+"""What the organisation lets pass: policies, whom each holds for, and all that hold for one call together. Refuses to
+look into words."""
 
 from __future__ import annotations
 
@@ -41,10 +41,8 @@ class Moderation(_Table, frozen=True, kw_only=True):
     input: bool = True  # look at what is asked
     output: bool = True  # look at what is answered
     rules: bool = True  # by word lists and patterns, inline
-    block: dict[
-        str, Severity
-    ] = {}  # category, or "*" -> severity from which words are stopped: 2 low, 4 medium, 6 high
-    note: dict[str, Severity] = {}  # the same, from which they are put on record; default: from 2
+    block: dict[str, Severity] = {}  # category, or "*" -> severity that stops words: 2 low, 4 medium, 6 high
+    note: dict[str, Severity] = {}  # the same, for what is put on record alone; default: from 2
     deployment: str = ""  # deployment that is asked as well
     form: Literal["llama_guard", "openai", "azure", "json"] = "json"  # how it is asked
     window: Annotated[int, msgspec.Meta(ge=50, le=20_000)] = 600  # characters of an answer that are looked at together

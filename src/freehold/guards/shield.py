@@ -26,8 +26,7 @@ class Look(msgspec.Struct):
 
     `data_class` may be raised by who finds something. `found` counts what is in the input, by kind; `redactions` what
     was taken out or replaced on the way to the recipient of the attempt under way; `verdicts` is what is put on record
-    with each attempt. `conversation` names what pseudonyms are kept for. `own_only` is why only models of one's own may
-    take the call, empty when others may. `kept` is each guard's own, by its name.
+    with each attempt. `conversation` names what pseudonyms are kept for. `kept` is each guard's own, by its name.
     """
 
     call: Call
@@ -39,7 +38,6 @@ class Look(msgspec.Struct):
     found: dict[str, int] = {}
     redactions: dict[str, int] = {}
     verdicts: list[Verdict] = []
-    own_only: str = ""
     kept: dict[str, Any] = {}
 
     def note(self, verdict: Verdict) -> None:
@@ -73,12 +71,18 @@ class Flow(Protocol):
     async def finish(self) -> None:
         """The vendor has ended: hand on the rest. Raises Blocked."""
 
+    def close(self) -> None:
+        """The attempt is over, however it ended: let go of what is under way."""
+
 
 class Shield(Protocol):
     """A guard. One object serves all calls of a worker."""
 
     async def inspect(self, look: Look) -> None:
         """See the input, once for each call, before anybody is chosen. Raises Blocked."""
+
+    def allows(self, look: Look, to: Recipient) -> str:
+        """Return why a recipient may not get the call; "" when it may. Asked of each before one is chosen."""
 
     async def outgoing(self, look: Look, call: Call, to: Recipient) -> Call:
         """Return the call as this recipient may see it, for each attempt. Raises Blocked."""

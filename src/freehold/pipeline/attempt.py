@@ -9,18 +9,23 @@ import msgspec
 
 from freehold.access import Key
 from freehold.contracts import charge
+from freehold.contracts.binding import NOTHING, Bond
 from freehold.core.call import Call, Usage
 from freehold.core.clock import now_ns, tick
 from freehold.core.errors import FreeholdError, Refused, UpstreamBroken
-from freehold.ledger import Entry
+from freehold.guards.policy import Plan
+from freehold.guards.shield import Look
+from freehold.ledger import Entry, Verdict
 from freehold.pipeline.bodies import bodies
 from freehold.pipeline.snapshot import Snapshot
 from freehold.pipeline.tap import DONE, StreamError, Tap
 from freehold.pipeline.turn import About, Receiver, Reply
+from freehold.pipeline.watch import Guarded
 from freehold.providers import Outgoing, Provider
 from freehold.routing import Breaker, Candidate
 from freehold.wire.client import was_sent
 from freehold.wire.dialects import openai
+from freehold.wire.dialects.openai_features import features
 
 if TYPE_CHECKING:
     from freehold.pipeline.flow import Pipeline
@@ -32,7 +37,8 @@ BYTES_PER_EVENT = 4
 
 class Turn(msgspec.Struct):
     """What the attempts of one call share. Times in seconds of core.clock.tick, money in nano-units; `elsewhere` is
-    time that was not the house's own."""
+    time that was not the house's own. `plan` are the policies that hold, `look` what their guards see; `passed` says
+    which deployments may not take the call, and why."""
 
     call: Call
     key: Key
@@ -47,6 +53,9 @@ class Turn(msgspec.Struct):
     reserved_tokens: int = 0
     reservation: Any = None
     began: bool = False
+    plan: Plan | None = None
+    look: Look | None = None
+    passed: tuple[Verdict, ...] = ()
 
 
 class Attempt(msgspec.Struct):
@@ -62,13 +71,21 @@ class Attempt(msgspec.Struct):
     number: int = 0
     promised_at: int = 0
     sent_at: float = 0.0
+    bond: Bond = NOTHING
+    redactions: tuple[tuple[str, int], ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    echoed: str = ""
+    tier: str = ""
 
     async def run(self) -> Reply:
         house, turn, candidate = self.house, self.turn, self.candidate
         deployment = candidate.deployment
         provider: Provider = turn.snapshot.providers[deployment.name]
-        outgoing = self.outgoing = provider.request(turn.call, candidate.on_loss)
+        look = turn.look
+        call = turn.call if look is None else await self._as_seen(look)
+        outgoing = self.outgoing = provider.request(call, candidate.on_loss)
         breaker, number = house.health.enter(deployment)
+        guarded: Guarded | None = None
         try:
             origin = outgoing.origin
             if origin is None:
@@ -78,10 +95,13 @@ class Attempt(msgspec.Struct):
             policy = house.policy
             about = About(turn.call.id, deployment.name, deployment.kind, outgoing.dropped)
             keep = policy.bodies != "none" and not turn.call.private
-            tap = Tap(turn.receiver, about, outgoing.strip_usage, keep, policy.reply_bytes)
+            receiver = turn.receiver
+            if look is not None and receiver is not None:
+                receiver = guarded = Guarded(receiver, look, house.shields_of(turn.call))
+            tap = self.tap = Tap(receiver, about, outgoing.strip_usage, keep, policy.reply_bytes)
             self.number = turn.attempts
             self.promised_at = now_ns()
-            self.tap = tap
+            self.bond = turn.snapshot.bonds.at(deployment.name, self.promised_at) or NOTHING
             waiting = house.ledger.promise(turn.call.id, self.number, self._intent)
             if waiting is not None:
                 await waiting
@@ -90,7 +110,7 @@ class Attempt(msgspec.Struct):
             about.overhead = sent_at - turn.started - turn.elsewhere
             error: FreeholdError | None = None
             try:
-                times = deployment.timeouts if turn.receiver is not None else deployment.whole_timeouts
+                times = deployment.timeouts if receiver is not None else deployment.whole_timeouts
                 await house.client.send(origin, b"POST", outgoing.target, outgoing.headers, outgoing.body, tap, times)
                 tap.end()
             except FreeholdError as e:
@@ -99,10 +119,13 @@ class Attempt(msgspec.Struct):
             turn.elsewhere += ended - sent_at
             if tap.began:
                 turn.began = True
-            if error is None and tap.status == 200 and turn.receiver is None:
+            if error is None and tap.status == 200 and receiver is None:
                 self.metered = openai.metered(tap.body())
             if self.metered is None:
-                error = _judge(tap, provider, turn.receiver is not None, error)
+                error = _judge(tap, provider, receiver is not None, error)
+            body = tap.body() if tap.events is None else b""
+            if look is not None and error is None:
+                body, error = await self._let_through(look, body, guarded)
             outcome = self._outcome(tap, error, ended)
             if (error is not None or breaker.failures) and not deployment.engine:
                 _tell(breaker, number, error)  # an engine of our own is watched over, and back sooner than any circuit
@@ -116,13 +139,39 @@ class Attempt(msgspec.Struct):
             about.cost = outcome.cost if outcome.currency else None
             about.currency = outcome.currency
             about.overhead = tick() - turn.started - turn.elsewhere
-            return Reply(DONE if tap.events is not None else tap.body(), about)
+            return Reply(DONE if tap.events is not None else body, about)
         except asyncio.CancelledError as e:
             self._abandon(was_sent(e))
             raise
         finally:
             breaker.abandoned(number)  # says nothing after `succeeded` or `failed`
             house.health.leave(deployment)
+            if guarded is not None:
+                guarded.close()
+
+    async def _as_seen(self, look: Look) -> Call:
+        """Return the call as the deployment may see it. Raises Blocked."""
+        call = self.turn.call
+        look.redactions = {}
+        for shield in self.house.shields_of(call):
+            call = await shield.outgoing(look, call, self.candidate.deployment)
+        self.redactions = tuple(sorted(look.redactions.items()))
+        self.verdicts = tuple(look.verdicts)
+        return call
+
+    async def _let_through(
+        self, look: Look, body: bytes, guarded: Guarded | None
+    ) -> tuple[bytes, FreeholdError | None]:
+        """Return a whole answer as the caller may see it, or let the end of a stream through; or what went wrong."""
+        try:
+            if guarded is not None:
+                await guarded.finish()
+            else:
+                for shield in self.house.shields_of(self.turn.call):
+                    body = await shield.whole(look, body)
+        except FreeholdError as e:
+            return body, e
+        return body, None
 
     def _intent(self) -> Entry:
         """Who will see what. May be made late: says what was known when it was promised."""
@@ -134,7 +183,10 @@ class Attempt(msgspec.Struct):
         self.concluded = True
         usage, answered = self._read(tap, error)
         at = now_ns()
-        price = turn.snapshot.price(deployment, outgoing.sent, at)
+        if turn.look is not None:
+            self.verdicts = tuple(turn.look.verdicts)
+        self.echoed = _place(tap.headers)
+        price = turn.snapshot.price(deployment, outgoing.sent, at, self.tier)
         cost = charge(usage, price) if price is not None else 0
         turn.tokens += usage.input + usage.output
         turn.money += cost
@@ -168,15 +220,18 @@ class Attempt(msgspec.Struct):
         """An outcome repeats what its intent said. All fields in their order, which is twice as fast as by name."""
         turn, deployment, outgoing = self.turn, self.candidate.deployment, self.outgoing
         assert outgoing is not None  # made before anything is recorded
-        call, key = turn.call, turn.key
+        call, key, bond = turn.call, turn.key, self.bond
         return Entry(
             kind, call.id, self.number, call.purpose, at,
             key.id, key.team or "", call.dialect, call.kind, call.asked, outgoing.sent, answered,
             deployment.name, deployment.maker, deployment.seller, deployment.host, deployment.region,
-            deployment.contract, turn.snapshot.hash,
+            bond.contract or deployment.contract, turn.snapshot.hash,
             status, error, usage.input, usage.output, usage.cached, usage.reasoning, usage.estimated,
             cost, currency, turn.reserved, turn.reserved_tokens, first_ms, total_ms,
-            outgoing.dropped, key.limit_ids, call.session or "", call.user or "",
+            outgoing.dropped, key.limit_ids, call.session or "", call.user or "", "",
+            call.data_class, bond.terms, bond.compute, bond.chips, self.echoed, bond.recipients, bond.retention,
+            bond.trains, bond.review, self.redactions, turn.plan.names if turn.plan is not None else (),
+            self.verdicts + turn.passed, call.function, features(call), self.tier, call.use,
         )  # fmt: skip
 
     def _read(self, tap: Tap, error: FreeholdError | None) -> tuple[Usage, str]:
@@ -184,6 +239,8 @@ class Attempt(msgspec.Struct):
         call, events = self.turn.call, tap.events
         if events is None:
             if self.metered is not None:
+                body = tap.body()
+                self.tier = openai.tier(body[-_TIER_BYTES:]) or openai.tier(body[:_TIER_BYTES])
                 return self.metered
             if error is None:
                 return openai.estimate_usage(call, openai.text_chars(tap.body())), ""
@@ -192,6 +249,7 @@ class Attempt(msgspec.Struct):
             return _NOTHING, ""
         answered = (openai.answered(events.first_data) if events.first_data else None) or ""
         stated = openai.usage(events.usage_data) if events.usage_data else None
+        self.tier = openai.tier(events.usage_data or events.first_data or b"")
         return stated or openai.estimate_usage(call, events.events * BYTES_PER_EVENT), answered
 
     def _abandon(self, sent: bool) -> None:
@@ -202,6 +260,21 @@ class Attempt(msgspec.Struct):
         gone = FreeholdError("The client closed the connection.", code="client_gone", status=499, fault="caller")
         vars(gone)["sent"] = sent
         self.house.behind(self.house.ledger.conclude(self._outcome(self.tap, gone, tick())))
+
+
+_TIER_BYTES = 512
+"""How far from either end of a whole answer its service tier is looked for."""
+_PLACES = (b"x-ms-region", b"x-amzn-bedrock-region", b"x-region")
+"""Headers in which vendors say where a call was served; Azure's is the first."""
+
+
+def _place(headers: dict[bytes, bytes]) -> str:
+    """Return the region as the vendor names it, e.g. "swedencentral"; empty when it says nothing."""
+    for name in _PLACES:
+        said = headers.get(name)
+        if said:
+            return said[:64].decode("latin-1").replace(" ", "").lower()
+    return ""
 
 
 def _judge(tap: Tap, provider: Provider, streamed: bool, error: FreeholdError | None) -> FreeholdError | None:

@@ -1,4 +1,4 @@
-"""A call's way: admit, choose, record the intent, attempt, meter, record the outcome.
+"""A call's way: admit, inspect, choose, record the intent, attempt, meter, record the outcome.
 
 Failover happens only before the first event has gone out; afterwards a failure is raised to the caller, who ends the
 stream with a typed error.
@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import cast
 
 import msgspec
 
 from freehold.access import Key, Meter, bound
 from freehold.contracts import Price
+from freehold.contracts.terms import DataClass
 from freehold.core.call import Call
-from freehold.core.clock import now_ns
-from freehold.core.errors import EngineError, Forbidden, FreeholdError, Unroutable, Unsupported, UpstreamError
-from freehold.ledger import Ledger
+from freehold.core.clock import now_ns, tick
+from freehold.core.errors import (
+    Blocked,
+    EngineError,
+    Forbidden,
+    FreeholdError,
+    TermsForbid,
+    Unroutable,
+    Unsupported,
+    UpstreamError,
+)
+from freehold.guards.policy import Plan, class_above
+from freehold.guards.shield import Look, Shield
+from freehold.ledger import Entry, Ledger, Verdict
 from freehold.pipeline.attempt import Attempt, Turn
 from freehold.pipeline.health import Health
 from freehold.pipeline.metrics import Metrics
 from freehold.pipeline.snapshot import Snapshot
 from freehold.pipeline.turn import Receiver, Reply
-from freehold.routing import Candidate, candidates
+from freehold.routing import Candidate, Deployment, candidates
 from freehold.wire.client import Client, Origin
 
 FAILURES = (UpstreamError, EngineError, Unroutable)
@@ -54,7 +67,9 @@ class Policy(msgspec.Struct, frozen=True):
 class Pipeline:
     """Serves calls by the Snapshot in force. One per worker.
 
-    `ready` asks for one of our own engines and returns where it listens.
+    `ready` asks for one of our own engines and returns where it listens. `shields` are the guards, in the order in
+    which an answer comes by them; the last one stands nearest to the caller. `owed` names deployments whose use counts
+    towards a commitment that is not met yet; whoever knows puts it there.
     """
 
     def __init__(
@@ -66,6 +81,7 @@ class Pipeline:
         ready: Callable[[str], Awaitable[Origin]],
         health: Health,
         policy: Policy,
+        shields: Sequence[Shield] = (),
     ) -> None:
         self.snapshot = snapshot
         self.client = client
@@ -74,6 +90,8 @@ class Pipeline:
         self.ready = ready
         self.health = health
         self.policy = policy
+        self.shields = tuple(shields)
+        self.owed: frozenset[str] = frozenset()
         self.metrics = Metrics()
         self._behind: set[asyncio.Future[None]] = set()
 
@@ -84,12 +102,107 @@ class Pipeline:
         Raises Refused, Unroutable, UpstreamError, EngineError or StoreError; after `receiver.begin` the stream has to
         be ended with it.
         """
-        snapshot = self.snapshot
         if key.routes is not None:
             _allow(key.routes, call.asked)
-        order = candidates(snapshot.table, call, self.health.allows, random.random)
-        turn = Turn(call, key, receiver if call.stream else None, snapshot, began)
-        if key.limits:
+        turn = Turn(call, key, receiver if call.stream else None, self.snapshot, began)
+        try:
+            plan = turn.plan = self._plan(turn)
+            if plan is not None and plan.looks:
+                await self._inspect(turn, plan)
+            burn = self.owed if plan is not None and plan.burn else _NOBODY
+            order = candidates(turn.snapshot.table, call, self.health.allows, random.random, self._refusal(turn), burn)
+        except (Blocked, TermsForbid) as e:
+            await self._note(turn, e)
+            raise
+        return await self._serve(turn, order)
+
+    async def ask(self, call: Call, key: Key) -> bytes:
+        """Ask the deployment that `call.asked` names, whatever routes there are, and return the body of its answer.
+
+        For guards and tests of our own: `call.purpose` says what for. Under the same contracts, data rules and limits
+        as any call, and on record. Raises what `run` raises.
+        """
+        turn = Turn(call, key, None, self.snapshot, tick())
+        deployment = turn.snapshot.table.deployments[call.asked]
+        plan = turn.plan = self._plan(turn)
+        if plan is not None and plan.looks:
+            await self._inspect(turn, plan)
+        why = self._refusal(turn)(deployment)
+        if why:
+            raise TermsForbid(f"{deployment.name} may not take this call: {why}.", hint="see the terms of its contract")
+        reply = await self._serve(turn, [Candidate(deployment, deployment.model)])
+        return reply.body
+
+    def _plan(self, turn: Turn) -> Plan | None:
+        """Class the call, find which business function asks, and which policies hold."""
+        snapshot, call, key = turn.snapshot, turn.call, turn.key
+        organisation = snapshot.organisation
+        if not call.data_class:
+            call.data_class = organisation.default_class
+        if organisation.functions and not call.function:
+            call.function = organisation.function(key.name, key.team_name, call.asked)
+        plan = snapshot.policies.plan(key.name, key.team_name, call.asked, call.function, call.data_class)
+        if plan is not None and plan.data_class is not None:
+            call.data_class = class_above(cast(DataClass, call.data_class), plan.data_class)
+        return plan
+
+    def _refusal(self, turn: Turn) -> Callable[[Deployment], str]:
+        """Return what says why a deployment may not take the call: by its contract, or by a guard."""
+        at, call, look, bonds = now_ns(), turn.call, turn.look, turn.snapshot.bonds
+        shields = self.shields_of(call) if look is not None else ()
+
+        def why(deployment: Deployment) -> str:
+            said = bonds.refusal(deployment, call.data_class, call.use, at)
+            by = "contract"
+            if not said and look is not None:
+                by = "privacy"
+                said = next(filter(None, (shield.allows(look, deployment) for shield in shields)), "")
+            if said:
+                verdict = Verdict(by, "input", call.data_class, 0, "pass over", "", False, f"{deployment.name}: {said}")
+                turn.passed = (*turn.passed, verdict)
+            return said
+
+        return why
+
+    def shields_of(self, call: Call) -> Sequence[Shield]:
+        """Return the guards of a call: who moderates is not moderated, but gets to see no more than others."""
+        return self.shields if call.purpose != "moderate" else self.shields[-1:]
+
+    async def _inspect(self, turn: Turn, plan: Plan) -> None:
+        call, key = turn.call, turn.key
+
+        async def ask(about: Call) -> bytes:
+            before = tick()
+            try:
+                return await self.ask(about, key)
+            finally:
+                turn.elsewhere += tick() - before
+
+        conversation = call.session or call.id
+        found = cast(DataClass, call.data_class)
+        look = turn.look = Look(call, plan, key.id, f"{key.id}/{conversation}", found, ask)
+        for shield in reversed(self.shields_of(call)):
+            await shield.inspect(look)
+        call.data_class = look.data_class
+
+    async def _note(self, turn: Turn, e: FreeholdError) -> None:
+        """Put on record that a call was refused for what it says or for want of terms: nothing has left."""
+        call, key, look = turn.call, turn.key, turn.look
+        verdicts = (*(look.verdicts if look is not None else ()), *turn.passed)
+        entry = Entry(
+            "outcome", call.id, 0, call.purpose, now_ns(), key=key.id, team=key.team or "", dialect=call.dialect,
+            endpoint=call.kind, asked=call.asked, snapshot=turn.snapshot.hash, status=e.status, error=e.code,
+            total_ms=(tick() - turn.started) * 1000, session=call.session or "", user=call.user or "",
+            data_class=call.data_class, policies=turn.plan.names if turn.plan is not None else (),
+            verdicts=verdicts, function=call.function, use=call.use,
+        )  # fmt: skip
+        waiting = self.ledger.keep(entry)
+        if waiting is not None:
+            await (waiting if asyncio.isfuture(waiting) else asyncio.shield(self.behind(waiting)))
+
+    async def _serve(self, turn: Turn, order: list[Candidate]) -> Reply:
+        """Try these deployments in their order."""
+        if turn.key.limits:
             await self._reserve(turn, order)
         metrics = self.metrics
         metrics.inflight += 1
@@ -163,6 +276,9 @@ class Pipeline:
         """Wait for everything that was left to be finished behind."""
         while self._behind:
             await asyncio.gather(*self._behind, return_exceptions=True)
+
+
+_NOBODY: frozenset[str] = frozenset()
 
 
 def _allow(routes: frozenset[str], asked: str) -> None:

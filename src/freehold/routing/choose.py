@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 import msgspec
 
 from freehold.core.call import Call
-from freehold.core.errors import NotFound, Unsupported
+from freehold.core.errors import NotFound, TermsForbid, Unsupported
 from freehold.routing.table import Deployment, Route, Table, Target
 
 
@@ -21,15 +21,25 @@ class Candidate(msgspec.Struct, frozen=True):
     on_loss: Literal["strict", "warn"] | None = None
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 def candidates(
-    table: Table, call: Call, healthy: Callable[[str], bool], chance: Callable[[], float]
+    table: Table,
+    call: Call,
+    healthy: Callable[[str], bool],
+    chance: Callable[[], float],
+    refusal: Callable[[Deployment], str] | None = None,
+    owed: frozenset[str] = _NONE,
 ) -> list[Candidate]:
     """Return the deployments to try, in order: the weighted choice, the other targets, the fallbacks.
 
     Deployments whose circuit is open stand last, so that a route with nothing else still tries. A call with a session
-    always draws the same lot, so that a conversation stays where it is; `chance` draws for the others.
+    always draws the same lot, so that a conversation stays where it is; `chance` draws for the others. `refusal` says
+    why a deployment may not take the call, "" when it may. Of those that are well, the ones in `owed` go first.
 
-    Raises NotFound when no route has the name, Unsupported when no deployment can do what the call needs.
+    Raises NotFound when no route has the name, Unsupported when no deployment can do what the call needs, TermsForbid
+    when none of those that can may.
     """
     found = table.find(call.asked)
     if found is None:
@@ -45,14 +55,33 @@ def candidates(
         only = deployments[route.targets[0].name]
         if not _able(call, only):
             _require(call, route, (only,))
+        if refusal is not None and (why := refusal(only)):
+            _forbid(route, [(only, why)])
         return [Candidate(only, rest or only.model, route.on_loss)]
     names = [t.name for t in _drawn(route.targets, _lot(call, chance))]
     names += [name for name in route.fallback if name not in names]
     able = [d for d in (deployments[n] for n in names) if _able(call, d)]
     if not able:
         _require(call, route, [deployments[n] for n in names])
-    able.sort(key=lambda d: not healthy(d.name))
+    if refusal is not None:
+        said = [(d, refusal(d)) for d in able]
+        able = [d for d, why in said if not why]
+        if not able:
+            _forbid(route, said)
+    able.sort(key=lambda d: (not healthy(d.name), d.name not in owed))
     return [Candidate(d, rest or d.model, route.on_loss) for d in able]
+
+
+def _forbid(route: Route, said: Sequence[tuple[Deployment, str]]) -> NoReturn:
+    """Say why none may take the call."""
+    contracts = sorted({d.contract for d, _ in said if d.contract})
+    shown = f"`freehold contracts show {contracts[0]}` shows the terms; " if contracts else ""
+    raise TermsForbid(
+        f"No deployment of the model `{route.name}` may take this call: "
+        + "; ".join(f"{d.name}: {why}" for d, why in said)
+        + ".",
+        hint=f"{shown}ask a model whose terms allow it, or one of your own",
+    )
 
 
 def _able(call: Call, deployment: Deployment) -> bool:

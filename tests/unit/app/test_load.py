@@ -170,10 +170,16 @@ def test_kinds_endpoints_and_files(tmp_path: Path) -> None:
 
 def test_contracts_are_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "contracts").mkdir()
-    for name in ("b.toml", "a.toml"):
-        (tmp_path / "contracts" / name).touch()
+    for name in ("b", "a"):
+        (tmp_path / "contracts" / f"{name}.toml").write_text(
+            f'schema = "freehold.contract/1"\nid = "{name}"\nkind = "model-api"\n'
+            '[party]\nsupplier = "openai"\n[term]\nstart = 2026-01-01\n'
+        )
     config = read(tmp_path, '[contracts]\ninclude = ["contracts/*.toml"]')
     assert [path.name for path in config.contract_files] == ["a.toml", "b.toml"]
+    assert {version.contract.id for version in config.register.versions} == {"a", "b"}
+    (tmp_path / "contracts" / "b.toml").write_text("schema = 1")
+    assert any("b.toml" in where for where in wrong(tmp_path, '[contracts]\ninclude = ["contracts/*.toml"]'))
     assert "contracts.include[0]" in wrong(tmp_path, '[contracts]\ninclude = ["none/*.toml"]')
     assert "contracts.include[0]" in wrong(tmp_path, '[contracts]\ninclude = ["/etc/*.toml"]')
 

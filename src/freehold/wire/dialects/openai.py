@@ -13,6 +13,7 @@ from freehold.wire.dialects.openai_reply import (
     metered,
     read,
     text_chars,
+    tier,
     usage,
 )
 from freehold.wire.dialects.openai_request import MAX_DEPTH, encode, parse
@@ -31,5 +32,6 @@ __all__ = [
     "parse",
     "read",
     "text_chars",
+    "tier",
     "usage",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 
 import msgspec
 from msgspec import Raw, Struct
@@ -179,6 +180,18 @@ def usage(data: bytes) -> Usage | None:
 def answered(data: bytes) -> str | None:
     """Return the name of the model that answered, as the reply or event states it."""
     return read(data)[1]
+
+
+_TIER = re.compile(rb'"service_tier"\s*:\s*"([a-z_]{1,32})"')
+
+
+def tier(data: bytes) -> str:
+    """Return the service tier that a reply, a part of one, or an event's payload states, e.g. "priority"; "" if none.
+    The name cannot stand in a text: there its quotes would be escaped."""
+    if b'"service_tier"' not in data:
+        return ""
+    found = _TIER.search(data)
+    return "" if found is None or found[1] in (b"default", b"auto") else found[1].decode()
 
 
 _MOST = 10**15

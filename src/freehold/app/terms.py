@@ -1,0 +1,99 @@
+"""The part of the configuration that binds: contracts, parties, functions, classes of data, policies. Checks how they
+hang together; refuses to say what a term means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from freehold.access import CURRENCY
+from freehold.app.config import Reader, join, suggest
+from freehold.app.settings import Config, Deployment, File
+from freehold.contracts.organisation import Entity, Function
+from freehold.contracts.register import ContractsFaulty, Register, load
+from freehold.contracts.terms import CLASSES
+from freehold.guards.policy import ACTIONS, Policy
+
+
+def register(files: Iterable[Path], reader: Reader) -> Register:
+    """Return the contracts in `files`; what is wrong with them is noted, and none is taken then."""
+    try:
+        return load(files)
+    except ContractsFaulty as e:
+        for problem in e.problems:
+            reader.note(f"{problem.file}: {problem.where}", problem.what, problem.hint)
+    return Register()
+
+
+def named(policies: Mapping[str, Policy]) -> dict[str, Policy]:
+    """Return the policies, each knowing its name."""
+    return {name: msgspec.structs.replace(policy, name=name) for name, policy in policies.items()}
+
+
+def bare(config: Config) -> dict[str, Any]:
+    """Return these tables as they would be if the file named the same things and said nothing of them."""
+    return {
+        "parties": {name: Entity() for name in config.parties},
+        "functions": {name: Function() for name in config.functions},
+        "policies": {name: Policy(name=name) for name in config.policies},
+    }
+
+
+def check(tables: File, deployments: Mapping[str, Deployment], found: Register, reader: Reader) -> None:
+    """Note what does not fit together."""
+    _check_deployments(deployments, found, reader)
+    for ruled in tables.data_rules.rules:
+        if ruled not in CLASSES:
+            reader.note(join("data.rules", ruled), f"no such class: {ruled!r}", suggest(ruled, CLASSES))
+    for name, policy in tables.policies.items():
+        _check_policy(name, policy, tables, deployments, reader)
+
+
+def _check_deployments(deployments: Mapping[str, Deployment], found: Register, reader: Reader) -> None:
+    ids = [version.contract.id for version in found.versions]
+    for name, deployment in deployments.items():
+        where = join(join("deployments", name), "contract")
+        if not deployment.contract or not ids:
+            continue
+        version = found.get(deployment.contract)
+        if version is None:
+            reader.note(where, f"no contract is called {deployment.contract!r}", suggest(deployment.contract, ids))
+            continue
+        for link in found.chain(deployment.contract):
+            foreign = {row.currency for row in link.contract.price} - {CURRENCY}
+            if foreign:
+                reader.note(
+                    where,
+                    f"contract {link.contract.id} has prices in {', '.join(sorted(foreign))}, "
+                    f"but budgets are counted in {CURRENCY}",
+                    f"state them in {CURRENCY}, at the rate that you pay; nothing here converts currencies",
+                )
+
+
+def _check_policy(
+    name: str, policy: Policy, tables: File, deployments: Mapping[str, Deployment], reader: Reader
+) -> None:
+    from freehold.guards.find import KINDS
+
+    where = join("policies", name)
+    for function in policy.functions:
+        if function not in tables.functions:
+            reader.note(
+                f"{where}.functions", f"no function is called {function!r}", suggest(function, tables.functions)
+            )
+    privacy = policy.privacy
+    for kind in (*privacy.kinds, *privacy.by_kind):
+        if kind not in KINDS:
+            reader.note(f"{where}.privacy", f"no such kind of finding: {kind!r}", suggest(kind, KINDS))
+    for action in (*privacy.recipients.values(), *privacy.by_kind.values()):
+        if action not in ACTIONS:
+            reader.note(f"{where}.privacy", f"no such action: {action!r}", suggest(action, ACTIONS))
+    moderation = policy.moderation
+    if moderation is None:
+        return
+    if moderation.deployment and moderation.deployment not in deployments:
+        said = suggest(moderation.deployment, deployments)
+        reader.note(f"{where}.moderation.deployment", f"no deployment is called {moderation.deployment!r}", said)
