@@ -9,8 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
+from freehold.contracts.fields import exists
 from freehold.contracts.terms import Commitment, Contract, ContractPrice, RevenueShare
 
 Fault = tuple[str, str, str]
@@ -158,6 +157,7 @@ def _prices(prices: Sequence[ContractPrice]) -> Iterator[Fault]:
             if (other.deployment, other.model) == (row.deployment, row.model) and _meet(other, row):
                 what = f"is for the same deployment, model and days as price.{earlier}"
                 yield where, what, "let the earlier one end: valid_to, the day before the later one's valid_from"
+                break
 
 
 def _meet(one: ContractPrice, other: ContractPrice) -> bool:
@@ -224,21 +224,3 @@ def _sources(contract: Contract) -> Iterator[Fault]:
         if not exists(contract, source.at):
             hint = 'write the dotted name of a field of this file, e.g. "term.end" or "revenue_share.0.until"'
             yield f"source.{index}.at", f"there is no {source.at!r} in this contract", hint
-
-
-def exists(table: Any, dotted: str) -> bool:
-    """Return whether a dotted name leads to a field, or to an item of a list or table that is there."""
-    for part in dotted.split("."):
-        if isinstance(table, msgspec.Struct):
-            if part not in table.__struct_fields__:
-                return False
-            table = getattr(table, part)
-        elif isinstance(table, tuple):
-            if not part.isascii() or not part.isdigit() or int(part) >= len(table):
-                return False
-            table = table[int(part)]
-        elif isinstance(table, dict) and part in table:
-            table = table[part]
-        else:
-            return False
-    return True

@@ -33,6 +33,7 @@ _KINDS = {
 _DECIMALS = 9
 _LARGEST = Decimal(10) ** 15
 _LONGEST = 10**12
+_LINKED = {"", "id", "supersedes", "term", "term.start"}
 
 
 def read(text: str, origin: str) -> Contract:
@@ -66,7 +67,7 @@ def parse(paths: Iterable[Path]) -> tuple[list[tuple[Contract, str]], list[Probl
 
 
 def parse_text(text: str, origin: str) -> tuple[Contract | None, list[Problem]]:
-    """Return the contract of one text, None where it is too broken to be one, and all that is wrong with it."""
+    """Return the contract of one text, and all that is wrong with it; None where what links it to others is."""
     try:
         tables = tomllib.loads(text.replace("\r\n", "\n"), parse_float=Decimal)
     except tomllib.TOMLDecodeError as e:
@@ -74,16 +75,16 @@ def parse_text(text: str, origin: str) -> tuple[Contract | None, list[Problem]]:
         line = int(at[1]) if at and at[1] else text.count("\n") + 1 if at else 0
         return None, [Problem(origin, "", f"is not TOML: {e}", "correct the line that it names", line)]
     form = Form()
-    contract = form.table(Contract, tables, "")
+    contract: Contract = form.table(Contract, tables, "")
     faults = dict(form.faults)
-    if contract is not None:
-        # What could not be read stands at its default: nothing is said of such a field a second time.
-        for where, what, hint in checks.check(contract):
+    # What could not be read has something else in its place: nothing is said of such a field a second time.
+    for where, what, hint in checks.check(contract):
+        if not any(each == where or each.startswith(f"{where}.") for each in form.faults):
             faults.setdefault(where, (what, hint))
     lines = places(text)
-    return contract, [
-        Problem(origin, where, what, hint, line_of(where, lines)) for where, (what, hint) in faults.items()
-    ]
+    problems = [Problem(origin, where, what, hint, line_of(where, lines)) for where, (what, hint) in faults.items()]
+    problems.sort(key=lambda problem: problem.line)
+    return (None if faults.keys() & _LINKED else contract), problems
 
 
 class Form:
@@ -96,30 +97,26 @@ class Form:
         self.faults.setdefault(where, (what, hint))
 
     def table(self, shape: type[Any], raw: Any, where: str) -> Any:
-        """Return `raw` as a `shape`; None when it lacks what a `shape` must have."""
+        """Return `raw` as a `shape`, with something else in the place of what is wrong or missing."""
         if not isinstance(raw, Mapping):
             self.note(where, f"must be a table, not {_kind(raw)}", f"write [{where}], or {{ ... }} in one line")
-            return None
+            return _instead(shape)
         fields = {field.name: field for field in msgspec.structs.fields(shape)}
         for key in raw:
             if key not in fields:
                 self.note(_join(where, key), "no such field", nearest(key, fields))
         hints = typing.get_type_hints(shape, include_extras=True)
         values: dict[str, Any] = {}
-        whole = True
         for name, field in fields.items():
             place = _join(where, name)
-            if name in raw:
-                value = self.value(hints[name], raw[name], place)
-                if value == "" and field.required:
-                    self.note(place, "is empty", "say what it is")
-                if value is not None:
-                    values[name] = value
-                    continue
-            elif field.required:
+            value = self.value(hints[name], raw[name], place) if name in raw else None
+            if field.required and name not in raw:
                 self.note(place, "is missing", _sample(name, hints[name]))
-            whole = whole and not field.required
-        return shape(**values) if whole else None
+            elif field.required and value == "":
+                self.note(place, "is empty", "say what it is")
+            if value is not None or field.required:
+                values[name] = _instead(hints[name]) if value is None else value
+        return shape(**values)
 
     def value(self, hint: Any, raw: Any, where: str) -> Any:
         """Return `raw` as what the annotation `hint` asks for; None, and a fault noted, when it cannot be."""
@@ -232,6 +229,16 @@ def _kind(raw: Any) -> str:
     if isinstance(raw, date):
         return "a time" if isinstance(raw, datetime) else "a day"
     return _KINDS.get(type(raw), f"a {type(raw).__name__}")
+
+
+def _instead(hint: Any) -> Any:
+    """Return something of a type, for the place of what could not be read."""
+    bare = unwrap(hint)
+    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+        return Form().table(bare, {}, "")
+    if typing.get_origin(bare) is typing.Literal:
+        return typing.get_args(bare)[0]
+    return {str: "-", int: 0, Decimal: Decimal(0), date: date.max}[bare]
 
 
 def _sample(name: str, hint: Any) -> str:

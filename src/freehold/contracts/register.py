@@ -16,10 +16,12 @@ from typing import Any, Literal
 import msgspec
 
 from freehold.contracts.faults import ContractsFaulty, Problem
+from freehold.contracts.fields import usual
 from freehold.contracts.linking import linked
 from freehold.contracts.reading import parse, read
 from freehold.contracts.schema import schema
 from freehold.contracts.terms import Commitment, Contract
+from freehold.contracts.wording import shortest
 
 __all__ = ["ContractsFaulty", "Problem", "Register", "State", "Version", "fingerprint", "load", "read", "schema"]
 
@@ -52,7 +54,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         fields = msgspec.structs.fields(value)
         stated = {field.name: getattr(value, field.name) for field in fields}
-        return {field.name: _plain(stated[field.name]) for field in fields if stated[field.name] != _default(field)}
+        return {field.name: _plain(stated[field.name]) for field in fields if stated[field.name] != usual(field)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -60,17 +62,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return shortest(value)
     return value.isoformat() if isinstance(value, date) else value
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-
-
-def shortest(value: Decimal) -> str:
-    """Return an exact amount without needless zeros: "1.5", "250000000000"."""
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
 
 
 class Register:
