@@ -129,7 +129,7 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
     assert twice == once or len(twice) <= len(once)
 
 
-@given(st.text(alphabet="0123456789", min_size=12, max_size=18))
+@given(st.from_regex(r"\A(?:[0-9]{12}|[0-9]{15}|[0-9]{18})\Z"))
 def test_luhn_takes_one_check_digit_in_ten(stem: str) -> None:
     assert sum(is_card("4" + stem[1:] + str(d)) for d in range(10)) == 1
 

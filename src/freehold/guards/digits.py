@@ -1,0 +1,134 @@
+"""Says what runs of digits in a text are: cards, addresses of machines, national ids, telephone numbers, or nothing.
+Knows the order in which they are asked; refuses to know letters but for the words that tell of a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from freehold.guards import national, phones
+from freehold.guards.finding import Finding
+from freehold.guards.numbers import card_network, is_ipv4
+
+# Begins with a set of characters and looks back from behind the first of them: the engine then skips to the next one
+# of the set. The bound keeps what is looked at again small.
+_RUN: Final = re.compile(r"\d(?<!\w\d)(?<!\d\.\d)(?:(?:[ .-]|\)[ -]?| ?\(|/| [/-] )?\d){3,35}(?!\w)", re.ASCII)
+"""Digits, four or more, with what parts the groups of one number between them."""
+_CARD: Final = re.compile(
+    r"(?<![\d.])(?:\d{13,19}|\d{4}(?P<s>[ .-])\d{4}(?P=s)\d{4}(?P=s)\d{4}(?:(?P=s)\d{1,3}(?!\d))?"
+    r"|\d{4}(?P<t>[ .-])\d{6}(?P=t)\d{4,5})(?!\d)"
+)
+_PIECE: Final = re.compile(r"\([^ ]+(?: [^ (]+)*|[^ (]+")
+_WORD: Final = re.compile(r"\w+")
+_NOT_DIGIT: Final = re.compile(r"\D+")
+_VERSIONS: Final = ("version", "ver", "release", "firmware", "build")
+
+_BEFORE, _AFTER = 64, 32
+"""Characters before and after a number in which a word may tell what it is."""
+
+
+def find_runs(text: str) -> Iterator[Finding]:
+    """Yield what the runs of digits in a text are, in order."""
+    before = at = 0
+    while (run := _RUN.search(text, at)) is not None:
+        start, end = run.span()
+        found = _whole(text, start, end, before)
+        if found is None and end - start > 8:
+            found = _part(text, start, end, before)
+        if found is not None:
+            yield found
+            end = found.end
+        at = before = end
+
+
+def _whole(text: str, start: int, end: int, before: int) -> Finding | None:
+    """What a run is when it is one number. Words that tell of it are looked for from `before` on."""
+    written = text[start:end]
+    digits = written if written.isdigit() else _NOT_DIGIT.sub("", written)
+    count = len(digits)
+    if count < 7 or written.count(".") == 3:
+        address = written.partition("/")[0]
+        if (
+            written.count(".") == 3
+            and is_ipv4(address)
+            and not text[max(0, start - 9) : start].lower().strip().endswith(_VERSIONS)
+        ):
+            return Finding("IP", start, start + len(address))
+        if count < 7:
+            return None
+    lead = text[max(0, start - 2) : start]
+    if "+" in lead:
+        return _international(start - 2 if lead in ("(+", "+(") else start - 1, text, start, end)
+    if lead.endswith("(") and ")" in written:
+        start, written = start - 1, "(" + written
+    if count > 12 and _CARD.fullmatch(written):
+        network = card_network(digits)
+        if network is not None:
+            return Finding("CARD", start, end, network)
+    if count > 18:
+        return None
+    note = national.formed(written, digits)
+    if note is not None:
+        return Finding("NATIONAL_ID", start, end, note)
+    if count > 16:
+        return None
+    if digits.startswith("00") and count > 9:
+        found = _international(start, text, start + 2, end)
+        if found is not None:
+            return found
+    return _told(text, start, end, before, written, digits)
+
+
+def _told(text: str, start: int, end: int, before: int, written: str, digits: str) -> Finding | None:
+    """What words near by say that it is, and what its form says where no word does."""
+    near = text[max(before, start - _BEFORE) : start].lower()
+    after = text[end : end + _AFTER].lower()
+    words = set(_WORD.findall(near))
+    for word in words.union(_WORD.findall(after)):
+        for row in national.BY_WORD.get(word, ()):
+            if len(digits) in row.lengths and row.check(digits):
+                return Finding("NATIONAL_ID", start, end, row.note)
+    for part, row in national.BY_PART:
+        if part in near and len(digits) in row.lengths and row.check(digits):
+            return Finding("NATIONAL_ID", start, end, row.note)
+    country = phones.national(written, digits)
+    if country is None and phones.in_context(written, digits):
+        told = not words.isdisjoint(phones.WORDS) or any(part in near for part in phones.PARTS)
+        country = "" if told else None
+    return None if country is None else Finding("PHONE", start, end, country)
+
+
+def _international(begin: int, text: str, start: int, end: int) -> Finding | None:
+    """The number that begins at `begin` with + or 00 and whose digits begin at `start`; groups after it are not its."""
+    while end > start:
+        digits = _NOT_DIGIT.sub("", text[start:end])
+        if len(digits) < 7:
+            return None
+        country = phones.international(digits) if len(digits) <= 16 else None
+        if country is not None:
+            return Finding("PHONE", begin, end, country)
+        shorter = end - 1
+        while shorter > start and (text[shorter].isdigit() or not text[shorter - 1].isdigit()):
+            shorter -= 1
+        end = shorter
+    return None
+
+
+def _part(text: str, start: int, end: int, before: int) -> Finding | None:
+    """The first number in a run that is more than one: a card among other digits, or what stands between spaces."""
+    for card in _CARD.finditer(text, start, end):
+        digits = _NOT_DIGIT.sub("", card[0])
+        # Sixteen digits in fours may be followed by what else stands on a card; it goes with them.
+        network = card_network(digits) or (card["s"] and card_network(digits[:16]))
+        if network:
+            return Finding("CARD", *card.span(), network)
+    if " " in text[start:end]:
+        for piece in _PIECE.finditer(text, start, end):
+            if 7 <= piece.end() - piece.start() < end - start:
+                at = piece.start() + (text[piece.start()] == "(")
+                found = _whole(text, at, piece.end(), before)
+                if found is not None:
+                    return found
+    return None

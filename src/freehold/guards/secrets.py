@@ -1,0 +1,145 @@
+"""Keys, tokens, passwords and private keys by the forms of those who issue them. Pure.
+
+A form with a prefix of its own is taken by the prefix, its alphabet and its length. What has no form (a password, an
+older cloud key) is taken where it is assigned to a name that says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from freehold.guards.finding import Finding
+
+_BEGIN: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
+_END: Final = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.:~=-]{16,}+")
+_GATE: Final = b"a" * 16
+_ALPHABET: Final = bytes(
+    ord("a") if chr(i).isascii() and (chr(i).isalnum() or chr(i) in "_-") else ord(" ") for i in range(256)
+)
+
+W, U = "[A-Za-z0-9_-]", "[A-Za-z0-9]"
+_ISSUED: Final = re.compile(
+    rf"""(?<![A-Za-z0-9])(?:
+      (?P<anthropic>sk-ant-{W}{{20,}}+)
+    | (?P<openrouter>sk-or-{W}{{20,}}+)
+    | (?P<openai>sk-(?:proj|svcacct|admin|None)-{W}{{20,}}+ | sk-{U}{{20}}T3BlbkFJ{U}{{20}} | sess-{U}{{40}}(?!{W}))
+    | (?P<langfuse>[sp]k-lf-[0-9a-f-]{{36}})
+    | (?P<sk>sk-{W}{{20,}}+)                                   # DeepSeek, Moonshot, LiteLLM and others
+    | (?P<freehold>fh-{W}{{20,}}+)
+    | (?P<xai>xai-{W}{{20,}}+) | (?P<perplexity>pplx-{W}{{20,}}+) | (?P<nvidia>nvapi-{W}{{20,}}+)
+    | (?P<groq>gsk_{U}{{30,}}+) | (?P<huggingface>(?:hf|api_org)_{U}{{30,}}+) | (?P<replicate>r8_{U}{{37,}}+)
+    | (?P<fireworks>fw_{U}{{20,}}+) | (?P<together>tgp_v1_{W}{{40,}}+) | (?P<cerebras>csk-{U}{{40,}}+)
+    | (?P<langsmith>lsv2_(?:pt|sk)_[0-9a-f]{{32}}_[0-9a-f]{{10}}) | (?P<tavily>tvly-{W}{{20,}}+)
+    | (?P<pinecone>pcsk_{W}{{40,}}+)
+    | (?P<github>gh[opsur]_{U}{{30,}}+ | github_pat_[A-Za-z0-9_]{{50,}}+)
+    | (?P<gitlab>gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct)-{W}{{20,}}+ | GR1348941{W}{{20,}}+)
+    | (?P<aws>(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{{16}}(?!{U}) | ABSK{U}{{100,}}+={{0,2}})
+    | (?P<google>AIza[A-Za-z0-9_-]{{35}}(?!{W}) | GOCSPX-{W}{{28}}(?!{W}) | AQ\.Ab{W}{{40,}}+ | ya29\.{W}{{30,}}+)
+    | (?P<azure>{U}{{50,54}}JQQJ99{U}{{20,28}}(?!{U}) | [A-Za-z0-9_~.]{{3}}\dQ~[A-Za-z0-9_~.-]{{31,34}})
+    | (?P<slack>xox[abceoprs]-{W}{{10,}}+ | xapp-\d-{W}{{20,}}+)
+    | (?P<stripe>(?:sk|rk)_(?:live|test|prod)_{U}{{16,}}+ | whsec_{U}{{30,}}+)
+    | (?P<square>sq0(?:atp|csp|idp)-{W}{{22,}}+ | EAAA{W}{{60}}(?!{W}))
+    | (?P<shopify>shp(?:at|ca|pa|ss)_[0-9a-fA-F]{{32}}) | (?P<twilio>S[KC][0-9a-f]{{32}}(?!{U}))
+    | (?P<sendgrid>SG\.{W}{{20,24}}\.{W}{{39,50}}) | (?P<mailgun>key-[0-9a-f]{{32}}(?!{U}))
+    | (?P<mailchimp>[0-9a-f]{{32}}-us\d{{1,2}}(?!{W})) | (?P<brevo>xkeysib-[0-9a-f]{{64}}-{U}{{16}})
+    | (?P<npm>npm_{U}{{36,}}+) | (?P<pypi>pypi-AgEIcHlwaS5vcmc{W}{{50,}}+) | (?P<docker>dckr_(?:pat|oat)_{W}{{20,}}+)
+    | (?P<rubygems>rubygems_[0-9a-f]{{48}}) | (?P<crates>cio{U}{{32}}(?!{W}))
+    | (?P<digitalocean>do[opr]_v1_[0-9a-f]{{64}}) | (?P<heroku>HRKU-{W}{{30,}}+) | (?P<flyio>fm[12][ar]?_{W}{{60,}}+)
+    | (?P<vercel>vc[aikpr]_{U}{{20,}}+) | (?P<netlify>nf[pcoub]_{U}{{36,}}+)
+    | (?P<supabase>sb[ps]_(?:secret_)?{W}{{20,}}+)
+    | (?P<planetscale>pscale_(?:tkn|pw|oauth)_{W}{{32,}}+) | (?P<cloudflare>v1\.0-[0-9a-f]{{24}}-[0-9a-f]{{100,}}+)
+    | (?P<hashicorp>hv[sbr]\.{W}{{24,}}+ | {U}{{14}}\.atlasv1\.{W}{{60,}}+) | (?P<pulumi>pul-[0-9a-f]{{40}})
+    | (?P<databricks>dapi[0-9a-f]{{32}}(?:-\d)?(?!{W})) | (?P<grafana>gl(?:sa|c)_{W}{{32,}}+)
+    | (?P<newrelic>NR(?:AK|AL|II|JS|BR|RA)-{W}{{19,}}+) | (?P<sentry>sntr(?:ys|yu)_[A-Za-z0-9+/=_-]{{40,}}+)
+    | (?P<dynatrace>dt0[a-z]\d{{2}}\.[A-Z0-9]{{24}}\.[A-Z0-9]{{64}}) | (?P<postman>PMAK-[0-9a-f]{{24}}-[0-9a-f]{{34}})
+    | (?P<linear>lin_(?:api|oauth)_{U}{{32,}}+) | (?P<notion>ntn_{U}{{40,}}+ | secret_{U}{{43}}(?!{W}))
+    | (?P<atlassian>ATATT3{W}{{50,}}+ | ATCTT3{W}{{50,}}+ | ATBB{U}{{28,}}+) | (?P<figma>fig[dou]_{W}{{36,}}+)
+    | (?P<airtable>pat{U}{{14}}\.[0-9a-f]{{64}}) | (?P<doppler>dp\.(?:pt|st|ct|sa|scim|audit)\.{W}{{30,}}+)
+    | (?P<discord>[MNO]{W}{{23,27}}\.{W}{{6}}\.{W}{{27,38}}(?!{W})) | (?P<telegram>\d{{8,10}}:AA{W}{{33}}(?!{W}))
+    | (?P<age>AGE-SECRET-KEY-1[0-9A-Z]{{58}}) | (?P<onepassword>ops_eyJ{W}{{200,}}+)
+    | (?P<alibaba>LTAI{U}{{16,26}}(?!{U})) | (?P<tencent>AKID{U}{{32}}(?!{U})) | (?P<yandex>AQVN{W}{{35,38}}(?!{W}))
+    )""",
+    re.VERBOSE,
+)
+_JWT: Final = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*+")
+_DIGIT: Final = re.compile(r"\d")
+
+_LOGIN: Final = re.compile(r"://(?P<user>[^\s/:@\"'<>]{0,128}):(?P<password>[^\s/@\"'<>]{1,256})@(?=[A-Za-z0-9\[])")
+"""A login in a URL: postgres://ann:s3cret@host/. Found from the name to the @."""
+
+_HINTS: Final = ("pass", "pwd", "secret", "token", "key", "bearer", "kennwort", "credential")
+_NAMED: Final = re.compile(
+    r"""(?:(?P<password>passw(?:or)?[dt]|passwd|pwd|passphrase|kennwort|[_-]pass)
+      | secret|token|credential|(?:api|access|account|auth|secret|private|shared|signing|subscription|encryption
+        |master)[_ .-]?(?:access[_ .-]?)?key | bearer(?=[ ]))
+    (?:[_-]?[A-Za-z0-9]{1,16}){0,2}["'\]]{0,2}
+    (?:[ \t]{0,3}(?:=>|:=|==?|:|\bis\b)[ \t]{0,3}|[ ])(?P<quote>["'`]?)
+    (?P<value>[^\s"'`<>,;&(){}\[\]$%*]{6,200}+)(?![({\[*<])""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A value given to a name that says what it is: password=..., "api_key": "...", Authorization: Bearer ..."""
+_PLACEHOLDER: Final = re.compile(
+    r"your|example|changeme|placeholder|dummy|redacted|secret|passw|token|xxx|\.\.\.|env\b|environ|self\.|config|todo|none|null"
+    r"|(.)\1{5}",
+    re.IGNORECASE,
+)
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_][a-z_]*(?:[./:-]+[A-Za-z_]*)*\d{0,2}|[A-Z_]+\d?|[\d.,:/-]+|[A-Za-z_.-]+")
+_QUERY: Final = re.compile(r"[?&](?:sig|X-Amz-Signature|X-Goog-Signature)=(?P<value>[A-Za-z0-9%+/_-]{32,}+)")
+
+
+def find_secrets(text: str, shape: bytes) -> Iterator[Finding]:
+    """Yield the secrets of a text in no order; they may overlap. `shape`: the text as UTF-8."""
+    if "-----BEGIN" in text:
+        yield from _private_keys(text)
+    if "://" in text and "@" in text:
+        for match in _LOGIN.finditer(text):
+            yield Finding("SECRET", match.start("user"), match.end(), "password")
+    if _GATE in shape.translate(_ALPHABET):
+        yield from _issued(text)
+    if "ig" in text and "?" in text:
+        for match in _QUERY.finditer(text):
+            yield Finding("SECRET", *match.span("value"), "signature")
+    low = text.lower()
+    if any(hint in low for hint in _HINTS):
+        yield from _assigned(text)
+
+
+def _private_keys(text: str) -> Iterator[Finding]:
+    """One that does not end is taken to the end of the text, so that a key in a body that was cut short is not kept;
+    and so no beginning is searched from twice."""
+    at = 0
+    while (begin := _BEGIN.search(text, at)) is not None:
+        end = _END.search(text, begin.end())
+        at = end.end() if end is not None else len(text)
+        yield Finding("SECRET", begin.start(), at, "private key")
+
+
+def _issued(text: str) -> Iterator[Finding]:
+    for token in _TOKEN.finditer(text):
+        for match in _ISSUED.finditer(text, token.start(), token.end()):
+            if random(match[0]):
+                yield Finding("SECRET", *match.span(), match.lastgroup or "")
+    if "eyJ" in text:
+        for match in _JWT.finditer(text):
+            yield Finding("SECRET", *match.span(), "jwt")
+
+
+def _assigned(text: str) -> Iterator[Finding]:
+    for match in _NAMED.finditer(text):
+        value = match["value"].rstrip(".:!?")
+        if match["password"] is not None:
+            taken = len(value) >= 6
+        else:
+            taken = len(value) >= 16 and _DIGIT.search(value) is not None and len(set(value)) >= 10
+        if taken and not _IDENTIFIER.fullmatch(value) and not _PLACEHOLDER.search(value):
+            start = match.start("value")
+            yield Finding("SECRET", start, start + len(value), "password" if match["password"] else "assigned")
+
+
+def random(found: str) -> bool:
+    """Return whether it looks drawn by lot: digits, or letters of both cases. A long hyphened name has neither."""
+    return _DIGIT.search(found) is not None or not (found.islower() or found.isupper())
