@@ -14,7 +14,7 @@ import msgspec
 
 from freehold import access, contracts, store
 from freehold.access import KeyRing, LimitsMemory, Meter, SharedMeter, StoreMeter
-from freehold.app import wiring
+from freehold.app import owing, wiring
 from freehold.app.rooms import Rooms
 from freehold.app.settings import Config
 from freehold.core.errors import StoreError
@@ -96,6 +96,7 @@ class House:
         house._tasks = [
             asyncio.create_task(opened.watch(house._keys_changed, seen=known)),
             asyncio.create_task(house._sweep()),
+            asyncio.create_task(owing.tend(opened, house._pipeline)),
         ]
         return house
 

@@ -1,0 +1,51 @@
+"""Keeps the sums beside the ledger up to date, and tells the pipeline what is owed anyway. Knows the store and the terms;
+refuses to choose where a call goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, date, datetime
+
+from freehold.contracts import pace
+from freehold.contracts.register import Register
+from freehold.core.clock import now_ns
+from freehold.core.errors import StoreError
+from freehold.ledger import reliance
+from freehold.pipeline import Pipeline
+from freehold.store import Store
+
+log = logging.getLogger("freehold.owing")
+
+SECONDS = 30.0  # between two looks
+AT_ONCE = 0.2  # seconds that summing may take at each; what is left waits for the next
+
+
+async def tend(store: Store, pipeline: Pipeline) -> None:
+    """Sum what is new, and put what is owed in force, now and then. Runs until it is cancelled."""
+    while True:
+        try:
+            done, head = await reliance.roll(store, AT_ONCE)
+            pipeline.owed = await owed(store, pipeline)
+            behind = head - done
+        except StoreError:
+            behind = 0  # the ledger says so already; what was owed stays in force
+        await asyncio.sleep(SECONDS if behind < reliance.STRIDE else 1.0)
+
+
+async def owed(store: Store, pipeline: Pipeline) -> frozenset[str]:
+    """Return the deployments whose use counts towards a commitment that is not met yet. Raises StoreError."""
+    snapshot = pipeline.snapshot
+    register: Register = snapshot.register
+    now = now_ns()
+    today = datetime.fromtimestamp(now / 1e9, UTC).date()
+    since = pace.since(register, today)
+    if not any(True for _ in pace.standing(register, today)):
+        return frozenset()
+    deployments = {each.name: each.contract for each in snapshot.table.deployments.values() if each.contract}
+    uses = await reliance.uses(store, _begin(since), now, by_day=True)
+    return pace.owed(register, deployments, pace.counted(register, uses, deployments), today)
+
+
+def _begin(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000
