@@ -160,6 +160,41 @@ def test_keys_suffice(ann: Person) -> None:
     expect(self).to_be_focused()
 
 
+def test_keys_that_follow_at_once_find_the_focus_where_they_put_it(ann: Person) -> None:
+    """On a machine that is slow to draw, too."""
+    chat = ann.page()
+    page, press = chat.page, chat.page.keyboard.press
+    page.evaluate("() => { window.requestAnimationFrame = (run) => setTimeout(run, 400); }")
+    press("Control+b")
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    press("Control+b")
+    expect(page.get_by_role("navigation")).to_be_visible()
+    press("Shift+Escape")
+    expect(chat.box).to_be_focused()
+    page.wait_for_timeout(900)
+    expect(chat.box).to_be_focused()
+    press("Control+b")
+    expect(chat.button("Show the conversations")).to_be_focused()
+
+
+@pytest.mark.parametrize("name", ["a panel", "a dialog"])
+def test_who_has_gone_on_when_a_dialog_is_done_keeps_the_focus(ann: Person, name: str) -> None:
+    ann.ask("POST", "/api/prompts", {"name": "Letter", "text": "Simply this"})
+    chat = ann.page()
+    if name == "a panel":
+        chat.panel("Saved prompts")
+    else:
+        chat.button("Search").focus()
+        chat.page.keyboard.press("Control+/")
+    expect(chat.dialog).to_be_visible()
+    closed = "() => { document.querySelector('dialog').close(); document.getElementById('message').focus(); }"
+    chat.page.evaluate(closed)
+    expect(chat.dialog).to_have_count(0)
+    expect(chat.box).to_be_focused()
+    chat.page.keyboard.type("/")
+    expect(chat.page.get_by_role("listbox", name="Saved prompts").get_by_role("option")).to_have_count(1)
+
+
 def test_the_way_through_the_page_is_short_and_seen(ann: Person) -> None:
     chat = ann.page()
     script = "document.body.prepend(Object.assign(document.createElement('a'), { href: '#', id: 'start' }))"

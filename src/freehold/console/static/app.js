@@ -212,7 +212,8 @@ function NoModel() {
 export function showSide(side) {
   change({ side });
   if (!narrow.matches) remember("side", side);
-  requestAnimationFrame(() => /** @type {HTMLElement | null} */ (document.querySelector(side === "open" ? ".side button" : ".top button"))?.focus());
+  // Once it is drawn, which is done next, and not a frame later: by then the next key may have brought the focus elsewhere.
+  Promise.resolve().then(() => /** @type {HTMLElement | null} */ (document.querySelector(side === "open" ? ".side button" : ".top button"))?.focus());
 }
 
 // ---- keys

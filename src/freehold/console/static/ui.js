@@ -202,6 +202,13 @@ export function place(box, button) {
 
 // ---- dialogs
 
+/** Gives the focus back to what had it before a dialog, unless it has gone elsewhere by now: that a dialog was closed is told a
+ * moment later, and whoever types has gone on. @param {Element | null} before */
+export function giveBack(before) {
+  const now = document.activeElement;
+  if ((!now || now === document.body) && before instanceof HTMLElement && before.isConnected) before.focus();
+}
+
 /** Opens a modal dialog; resolves with what it was closed with, null when it was dismissed. Focus goes back where it was.
  * @param {(close: (value?: any) => void) => any} body @param {{label: string, class?: string, fixed?: boolean}} options fixed: cannot be dismissed
  * @returns {Promise<any>} */
@@ -222,7 +229,7 @@ export function openDialog(body, options) {
     dialog.addEventListener("close", () => {
       render(null, dialog);
       dialog.remove();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      giveBack(before);
       resolve(result);
     });
     document.body.append(dialog);

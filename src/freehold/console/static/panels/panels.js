@@ -3,7 +3,7 @@
 
 import { html, render, useEffect, useRef, useState } from "/vendor/preact.mjs";
 import { t } from "/i18n.js";
-import { confirm, IconButton, style } from "/ui.js";
+import { confirm, giveBack, IconButton, style } from "/ui.js";
 
 /**
  * What a panel is handed. `session` is the answer of GET /api/session; `changed(what)` tells the page that something it
@@ -90,7 +90,7 @@ export async function openPanel(name, context) {
   await done;
   render(null, dialog);
   dialog.remove();
-  if (back instanceof HTMLElement) back.focus();
+  giveBack(back);
 }
 
 /** @param {any} given */
