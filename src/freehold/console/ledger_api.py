@@ -3,7 +3,9 @@ entry; that an administrator read texts is itself put on record."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import re
 from functools import partial
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from freehold.console.shapes import Money, Named
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest, NotFound
 from freehold.core.money import nano, show
-from freehold.ledger import Kept, Query, Stored, entries, known, totals, traffic
+from freehold.ledger import Kept, Query, Stored, entries, known, reliance, totals, traffic
 from freehold.ledger.bodies import read
 from freehold.ledger.query import GROUPS
 from freehold.ledger.traffic import DAY
@@ -29,12 +31,19 @@ PAGE = 500
 MOST_GROUPS = 3
 TOTALS_SHOWN = 1_000
 _KINDS = ("outcome", "intent", "admin")
-_TEXTS = ("call", "model", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "error", "currency")
+_TEXTS = (
+    "call", "model", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "error", "currency",
+    "region", "contract", "terms", "compute", "chips", "function", "purpose", "data_class", "party", "recipient",
+)  # fmt: skip
+NOTHING = "(none)"
+"""A value that stands for entries that have none, e.g. calls for no function."""
 
 
 class Filters(Struct, frozen=True, kw_only=True):
-    """Which entries; several values of one, separated by commas, mean any of them. Times in milliseconds, `since` <=
-    at < `until`; costs in units of the currency, both ends included. Keys and teams by id or name."""
+    """Which entries; several values of one, separated by commas, mean any of them: `\\,` is a comma within a value,
+    `(none)` stands for having none. `party` is any of those whom the call rested on, `recipient` one of those who saw
+    its words. Times in milliseconds, `since` <= at < `until`; costs in units of the currency, both ends included. Keys
+    and teams by id or name; `retention` in days, -1 for what nobody said."""
 
     kinds: str = "outcome"
     call: str = ""
@@ -51,6 +60,17 @@ class Filters(Struct, frozen=True, kw_only=True):
     status: str = ""
     error: str = ""
     currency: str = ""
+    region: str = ""
+    contract: str = ""
+    terms: str = ""
+    compute: str = ""
+    chips: str = ""
+    function: str = ""
+    purpose: str = ""
+    data_class: str = ""
+    party: str = ""
+    recipient: str = ""
+    retention: str = ""
     failed: bool | None = None
     since: int | None = None
     until: int | None = None
@@ -75,6 +95,19 @@ class TotalsQuery(Filters, frozen=True, kw_only=True):
 
 class ExportQuery(Filters, frozen=True, kw_only=True):
     format: Literal["csv", "jsonl"]
+
+
+class VerdictRow(Struct, kw_only=True):
+    """A decision about the words of a call, as docs/reference/ledger.md says."""
+
+    by: str
+    side: str
+    category: str
+    severity: int
+    action: str
+    policy: str
+    dry: bool
+    detail: str
 
 
 class Row(Struct, kw_only=True):
@@ -116,6 +149,22 @@ class Row(Struct, kw_only=True):
     session: str
     user: str
     note: Any
+    data_class: str
+    terms: str
+    compute: str
+    chips: str
+    echoed: str
+    recipients: tuple[str, ...]
+    retention: int
+    trains: str
+    review: str
+    redactions: tuple[tuple[str, int], ...]
+    policies: tuple[str, ...]
+    verdicts: list[VerdictRow]
+    function: str
+    features: tuple[str, ...]
+    tier: str
+    use: str
     snapshot: str
     hash: str
 
@@ -152,6 +201,12 @@ class Choices(Struct, kw_only=True):
     deployments: list[str]
     models: list[str]
     errors: list[str]
+    regions: list[str]
+    contracts: list[str]
+    computes: list[str]
+    chips: list[str]
+    functions: list[str]
+    purposes: list[str]
     keys: list[Named]
     teams: list[Named]
 
@@ -266,10 +321,12 @@ class _Ledger:
         return TotalRows(by, rows)
 
     async def choices(self, request: Request[Member]) -> Choices:
-        store, table = self._office.store, self._office.pipeline.snapshot.table
-        await traffic.roll(store, 0.2)
+        store, snapshot = self._office.store, self._office.pipeline.snapshot
+        table = snapshot.table
+        await asyncio.gather(traffic.roll(store, 0.2), reliance.roll(store, 0.2))
         until = now_ns() // DAY * DAY + DAY
         sums = await traffic.summed(store, DAY, until - 90 * DAY, until)
+        uses = await reliance.uses(store, until - 90 * DAY, until)
         deployments = table.deployments.values()
         names = await self._office.names()
         keys = {key.id for key in await access.list_keys(store)} | {row.key for row in sums if row.key}
@@ -284,6 +341,12 @@ class _Ledger:
             deployments=distinct(table.deployments, (row.deployment for row in sums)),
             models=distinct(table.routes, (row.asked for row in sums)),
             errors=distinct(row.error for row in sums),
+            regions=distinct((d.region for d in deployments), (use.region for use in uses)),
+            contracts=distinct((d.contract for d in deployments), (use.contract for use in uses)),
+            computes=distinct(use.compute or use.host for use in uses),
+            chips=distinct((d.chips for d in deployments), (use.chips for use in uses)),
+            functions=distinct(snapshot.organisation.functions, (use.function for use in uses)),
+            purposes=distinct(use.purpose for use in uses),
             keys=sorted((Named(id, names.get(id, id)) for id in keys), key=lambda one: one.name),
             teams=[Named(team.id, team.name) for team in await access.list_teams(store)],
         )
@@ -330,10 +393,11 @@ async def _query(office: Office, asked: Filters) -> Query:
         if kind not in _KINDS:
             raise BadRequest(f"There is no kind {kind[:32]!r} of entry.", param="kinds", hint=f"of {', '.join(_KINDS)}")
     given: dict[str, Any] = {name: tuple(values) for name in _TEXTS if (values := _list(getattr(asked, name)))}
-    if statuses := _list(asked.status):
-        if not all(text.isdigit() and len(text) < 6 for text in statuses):
-            raise BadRequest("status is a number.", param="status", hint="e.g. 200,429")
-        given["status"] = tuple(int(text) for text in statuses)
+    for name, example in (("status", "200,429"), ("retention", "-1,30")):
+        if numbers := _list(getattr(asked, name)):
+            if not all(re.fullmatch(r"-?[0-9]{1,6}", text, re.ASCII) for text in numbers):
+                raise BadRequest(f"{name} is a number.", param=name, hint=f"e.g. {example}")
+            given[name] = tuple(int(text) for text in numbers)
     if keys := _list(asked.key):
         all_keys = await access.list_keys(office.store)
         ids = [[key.id for key in all_keys if one in (key.id, key.name)] or [one] for one in keys]
@@ -360,16 +424,18 @@ def _within(number: int, name: str) -> int:
 
 
 def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    parts = (re.sub(r"\\(.)", r"\1", part.strip()) for part in re.findall(r"(?:[^,\\]|\\.)+", text))
+    return ["" if part == NOTHING else part for part in parts if part]
 
 
 def _row(stored: Stored, names: dict[str, str]) -> Row:
     entry = stored.entry
     said = msgspec.structs.asdict(entry)
-    for name in ("at", "key", "team", "cost", "currency", "reserved", "first_ms", "total_ms", "note"):
+    for name in ("at", "key", "team", "cost", "currency", "reserved", "first_ms", "total_ms", "note", "verdicts"):
         del said[name]
     return Row(
         **said,
+        verdicts=[VerdictRow(**msgspec.structs.asdict(verdict)) for verdict in entry.verdicts],
         seq=stored.seq,
         hash=stored.hash.hex(),
         at=entry.at // MS,

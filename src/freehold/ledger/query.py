@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from freehold.contracts.binding import OWN
 from freehold.core.errors import BadRequest
-from freehold.ledger.entry import GONE, NUMBERS, OUTCOME, Entry, EntryKind, decode
+from freehold.ledger.entry import FIELDS, GONE, NUMBERS, OUTCOME, Entry, EntryKind, decode
 from freehold.ledger.spent import DAY
 from freehold.store import Row, Store
 
@@ -21,9 +22,11 @@ EQUAL = (
     "call", "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error",
     "currency",
 )  # fmt: skip
+SAID = ("region", "contract", "terms", "compute", "chips", "function", "purpose", "data_class", "retention")
+"""Fields that are no columns: they are read from the bytes of each entry that the other conditions let through."""
 GROUPS = (
     "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error", "day",
-    "month",
+    "month", *SAID,
 )  # fmt: skip
 """What totals can be grouped by; days and months in UTC."""
 
@@ -31,8 +34,10 @@ GROUPS = (
 class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which entries. Several values for one field mean any of them, several fields all of them.
 
-    `model` is asked, sent or answered; `failed` tells outcomes with an error (what was stopped among them) from those
-    without; times in nanoseconds, `since` <= at < `until`; costs in nano-units, both ends included. `after` < seq <
+    `model` is asked, sent or answered; `party` is any whom the call rested on: seller, host, owner of the machines, and
+    the maker unless it ran on our own; `recipient` is one of those who saw the words. `compute` is the host where an
+    entry does not say it. `failed` tells outcomes with an error (what was stopped among them) from those without;
+    times in nanoseconds, `since` <= at < `until`; costs in nano-units, both ends included. `after` < seq <
     `before`, to go on from a page. `limit` and `offset` count entries.
     """
 
@@ -51,6 +56,17 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     status: int | tuple[int, ...] | None = None
     error: str | tuple[str, ...] | None = None
     currency: str | tuple[str, ...] | None = None
+    region: str | tuple[str, ...] | None = None
+    contract: str | tuple[str, ...] | None = None
+    terms: str | tuple[str, ...] | None = None
+    compute: str | tuple[str, ...] | None = None
+    chips: str | tuple[str, ...] | None = None
+    function: str | tuple[str, ...] | None = None
+    purpose: str | tuple[str, ...] | None = None
+    data_class: str | tuple[str, ...] | None = None
+    retention: int | tuple[int, ...] | None = None
+    party: str | tuple[str, ...] | None = None
+    recipient: str | tuple[str, ...] | None = None
     failed: bool | None = None
     since: int | None = None
     until: int | None = None
@@ -92,8 +108,34 @@ class Total(msgspec.Struct, frozen=True):
     cost: int
 
 
-def where(query: Query) -> tuple[str, list[Any]]:
-    """Return the condition as SQL and its arguments."""
+def said(engine: str, name: str) -> str:
+    """Return the SQL of a field of an entry, in the engine's words: one of SAID from its bytes, which are a JSON array
+    by position, else its column."""
+    if name not in SAID:
+        return name
+    place, number = FIELDS.index(name), name == "retention"
+    if engine == "postgres":
+        text = f"convert_from(data, 'UTF8')::jsonb ->> {place}"
+        read = f"({text})::bigint" if number else f"({text})"
+    else:
+        read = f"json_extract(CAST(data AS TEXT), '$[{place}]')"
+    if name == "compute":
+        return f"COALESCE(NULLIF({read}, ''), host)"
+    none = "-1" if number else "''"
+    return f"COALESCE({read}, {none})"  # an entry of before 0.4 lacks some of them
+
+
+def _saw(engine: str, marks: str) -> str:
+    """Return the condition that one of the recipients is among the arguments."""
+    place = FIELDS.index("recipients")
+    if engine == "postgres":
+        names = f"jsonb_array_elements_text(COALESCE(convert_from(data, 'UTF8')::jsonb -> {place}, '[]'::jsonb))"
+        return f"EXISTS (SELECT 1 FROM {names} AS name WHERE name IN ({marks}))"
+    return f"EXISTS (SELECT 1 FROM json_each(CAST(data AS TEXT), '$[{place}]') AS one WHERE one.value IN ({marks}))"
+
+
+def where(query: Query, engine: str) -> tuple[str, list[Any]]:
+    """Return the condition as SQL, in the engine's words, and its arguments."""
     terms: list[str] = []
     args: list[Any] = []
 
@@ -125,6 +167,17 @@ def where(query: Query) -> tuple[str, list[Any]]:
         if bound is not None:
             terms.append(term)
             args.append(bound)
+    for name in SAID:  # last: they cost most
+        value = getattr(query, name)
+        if value is not None:
+            among((said(engine, name),), value)
+    if query.party is not None:
+        maker = f"CASE WHEN host = '{OWN}' THEN '' ELSE maker END"
+        among(("seller", "host", maker, said(engine, "compute")), query.party)
+    if query.recipient is not None:
+        many = query.recipient if isinstance(query.recipient, tuple) else (query.recipient,)
+        terms.append(_saw(engine, ",".join("?" * len(many))) if many else "1 = 0")
+        args.extend(many)
     return " AND ".join(terms), args
 
 
@@ -133,7 +186,7 @@ async def entries(store: Store, query: Query) -> AsyncIterator[Stored]:
     BadRequest for a negative limit or offset, StoreError."""
     if query.offset < 0 or (query.limit is not None and query.limit < 0):
         raise BadRequest("limit and offset count from 0.", hint="give numbers of at least 0")
-    condition, args = where(query)
+    condition, args = where(query, store.engine)
     order = {"oldest": "seq", "newest": "seq DESC", "dearest": "cost DESC, seq DESC"}[query.order]
     left, offset = query.limit, query.offset
     last: Row | None = None
@@ -169,7 +222,7 @@ def _onward(order: str, last: Row | None) -> tuple[str, tuple[Any, ...]]:
 
 async def count(store: Store, query: Query) -> int:
     """Return how many entries there are, whatever `limit` and `offset` say."""
-    condition, args = where(query)
+    condition, args = where(query, store.engine)
     return int((await store.fetch(f"SELECT COUNT(*) FROM entry WHERE {condition}", *args))[0][0])
 
 
@@ -184,9 +237,9 @@ async def totals(store: Store, query: Query, by: Sequence[str] = ()) -> list[Tot
     for name in by:
         if name not in GROUPS:
             raise BadRequest(f"There is no grouping by {name!r}.", hint=f"one of {', '.join(GROUPS)}")
-    condition, args = where(msgspec.structs.replace(query, kinds=("outcome",)))
+    condition, args = where(msgspec.structs.replace(query, kinds=("outcome",)), store.engine)
     spans = {"day": f"at / {DAY}", "month": f"at / {DAY}"}
-    groups = [spans.get(name, name) for name in by] + ["currency"]
+    groups = [spans.get(name) or said(store.engine, name) for name in by] + ["currency"]
     last = f"NOT EXISTS (SELECT 1 FROM entry n WHERE n.call = e.call AND n.kind = {OUTCOME} AND n.attempt > e.attempt)"
     rows = await store.fetch(
         f"SELECT {', '.join(groups)}, SUM(CASE WHEN attempt = 0 THEN 1 ELSE 0 END), "

@@ -39,7 +39,8 @@ class Use(NamedTuple):
     `at` is when the bucket of UTC days began (ns), 0 where all days were put together. `compute` and `chips` are empty
     where nobody said, and in entries of before 0.4. `calls` counts first attempts. Tokens; `cost` in nano-units of
     `currency`, and not known when that is empty. `retention` is in days, as the contract said then, -1 where it did
-    not; `recipients` saw the words; `first_seq` and `last_seq` say between which entries these are.
+    not; `recipients` saw the words. `first_seq` and `last_seq` say between which entries these are, `last_day` when the
+    last of their days began (ns).
     """
 
     at: int
@@ -70,10 +71,11 @@ class Use(NamedTuple):
     recipients: tuple[str, ...] = ()
     first_seq: int = 0
     last_seq: int = 0
+    last_day: int = 0
 
 
 _FIELDS = Use._fields
-_ORDER = [("at", "failed", *BY, *_VALUES).index(name) for name in _FIELDS]
+_ORDER = [("at", "failed", *BY, *_VALUES, "last_day").index(name) for name in _FIELDS]
 
 
 def extract(engine: str, names: Iterable[str]) -> str:
@@ -160,7 +162,7 @@ async def uses(
         bucket = f"CASE {whens} END"
     sums = ", ".join(f"SUM({name})" for name in _SUMS)
     rows = await store.fetch(
-        f"SELECT {bucket}, way, {sums}, MIN(first_seq), MAX(last_seq) FROM reliance WHERE at >= ? AND at < ? "
+        f"SELECT {bucket}, way, {sums}, MIN(first_seq), MAX(last_seq), MAX(at) FROM reliance WHERE at >= ? AND at < ? "
         "GROUP BY 1, 2",
         since_ns,
         until_ns,
