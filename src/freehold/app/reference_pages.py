@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.app import options, reference, reference_errors
+from freehold.app import options, reference, reference_contracts, reference_errors
 from freehold.engines import catalogue
 from freehold.engines.command import Command
 from freehold.ledger import columns
@@ -284,6 +284,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": reference.settings,
     "kinds.md": kinds,
     "models-file.md": models_file,
+    "contracts.md": reference_contracts.page,
+    reference_contracts.SCHEMA_FILE: reference_contracts.schema_text,
     "commands.md": reference.commands,
     "errors.md": errors,
     "ledger.md": ledger,

@@ -127,7 +127,7 @@ def bind(deployments: Iterable[Reached], register: Register, organisation: Organ
     for deployment in deployments:
         if deployment.contract and register.get(deployment.contract) is not None:
             found[deployment.name] = tuple(
-                _bond(deployment, organisation, version, register.last_day(version, today))
+                _bond(deployment, organisation, version, register.until(version, today))
                 for version in register.chain(deployment.contract)
                 if version.contract.status in ("active", "in_notice")
             )
@@ -165,8 +165,6 @@ def _unbound(deployment: Reached, organisation: Organisation) -> Bond:
 def _bond(deployment: Reached, organisation: Organisation, version: Version, last: date | None) -> Bond:
     contract = version.contract
     data, chain, own = contract.data, contract.chain, _own(deployment)
-    renews = contract.term.renewal.auto and contract.term.notice_given is None and contract.status == "active"
-    superseded = last is not None and contract.term.end is not None and last < contract.term.end
     compute = chain.compute_owner or deployment.host or chain.host
     seen = () if own else _seen_by(
         deployment.host or chain.host, deployment.seller or contract.party.supplier, compute, *chain.subprocessors
@@ -176,7 +174,7 @@ def _bond(deployment: Reached, organisation: Organisation, version: Version, las
         contract=contract.id,
         terms=version.hash,
         first=_begin(contract.term.start),
-        last=None if last is None or (renews and not superseded) else _begin(last + timedelta(days=1)),
+        last=None if last is None or last == date.max else _begin(last + timedelta(days=1)),
         may_train="none" if contract.use.output_may_train == "unknown" else contract.use.output_may_train,
         recipients=seen,
         compute=compute,

@@ -51,19 +51,23 @@ def parse(paths: Iterable[Path]) -> tuple[list[tuple[Contract, str]], list[Probl
     problems: list[Problem] = []
     files = tuple(dict.fromkeys(paths))
     for path in files:
-        try:
-            contract, faults = parse_text(path.read_bytes().decode("utf-8"), str(path))
-        except OSError as e:
-            problems.append(
-                Problem(str(path), "", f"cannot be read: {e.strerror}", "check the path and who may read it")
-            )
-        except UnicodeDecodeError as e:
-            problems.append(Problem(str(path), "", f"is not UTF-8 at byte {e.start}", "save the file as UTF-8"))
-        else:
-            problems += faults
-            if contract is not None:
-                found.append((contract, str(path)))
+        contract, faults = parse_file(path)
+        problems += faults
+        if contract is not None:
+            found.append((contract, str(path)))
     return found, [*problems, *linking.faults(found, whole=len(found) == len(files))]
+
+
+def parse_file(path: Path) -> tuple[Contract | None, list[Problem]]:
+    """Return the contract of one file as `parse_text` does."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as e:
+        why = f"cannot be read: {e.strerror}"
+        return None, [Problem(str(path), "", why, "check the path and who may read it")]
+    except UnicodeDecodeError as e:
+        return None, [Problem(str(path), "", f"is not UTF-8 at byte {e.start}", "save the file as UTF-8")]
+    return parse_text(text, str(path))
 
 
 def parse_text(text: str, origin: str) -> tuple[Contract | None, list[Problem]]:

@@ -18,7 +18,7 @@ import msgspec
 from freehold.contracts.faults import ContractsFaulty, Problem
 from freehold.contracts.fields import usual
 from freehold.contracts.linking import linked
-from freehold.contracts.reading import parse, read
+from freehold.contracts.reading import parse, parse_file, read
 from freehold.contracts.schema import schema
 from freehold.contracts.terms import Commitment, Contract
 from freehold.contracts.wording import shortest
@@ -35,6 +35,14 @@ class Version(msgspec.Struct, frozen=True):
     contract: Contract
     hash: str
     path: str = ""
+
+    @classmethod
+    def at(cls, path: Path) -> Version:
+        """Return the contract in one file, whatever others there are. Raises ContractsFaulty."""
+        contract, problems = parse_file(path)
+        if problems or contract is None:
+            raise ContractsFaulty(problems)
+        return cls.of(contract, str(path))
 
     @classmethod
     def of(cls, contract: Contract, path: str = "") -> Version:
@@ -129,6 +137,25 @@ class Register:
         before = follower.term.start - _DAY
         return before if own is None or before < own else own
 
+    def renews(self, version: Version, day: date) -> bool:
+        """Return whether the term that runs on `day`, or the first one, goes on by itself at its end, as far as it is
+        known on `day`."""
+        if self.state(version, day) not in ("active", "future"):
+            return False
+        last = self.last_day(version, max(day, version.contract.term.start))
+        if last is None or last == date.max:
+            return False
+        following = self.last_day(version, last + _DAY)
+        return following is not None and following > last
+
+    def until(self, version: Version, day: date) -> date | None:
+        """Return the last day on which a version holds if nothing is decided after `day`: None when it is open-ended or
+        renews itself for ever."""
+        follower = self._follower.get(version.contract.id)
+        if not self.renews(version, day):
+            return self.last_day(version, day)
+        return None if follower is None else self.last_day(version, follower.term.start - _DAY)
+
     def counts(self, version: Version, commitment: Commitment, deployments: Mapping[str, str]) -> tuple[str, ...]:
         """Return the names of those `deployments` (name -> id of its contract) whose use counts towards a commitment:
         those that its globs name, under whatever contract; for the glob "*" all under this contract, in any version."""
@@ -149,7 +176,7 @@ def _own_last(contract: Contract, day: date) -> date | None:
     """Return the last day by the contract's own words."""
     term = contract.term
     if _notified(contract, day) and term.notice_given is not None:
-        ends = _ahead(term.notice_given, min(notice_periods(contract), default=0))
+        ends = ahead(term.notice_given, min(notice_periods(contract), default=0))
         if term.end is None:
             return ends
         return rolled(term.end, term.renewal.months, ends) if term.renewal.auto else term.end
@@ -187,7 +214,8 @@ def later(end: date, months: int) -> date:
     return date(year, month + 1, min(after.day, monthrange(year, month + 1)[1])) - _DAY
 
 
-def _ahead(day: date, days: int) -> date:
+def ahead(day: date, days: int) -> date:
+    """Return the day that many days later, or the last one that there is."""
     return date.max if days > (date.max - day).days else day + timedelta(days=days)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from freehold.contracts.fields import sources, usual
-from freehold.contracts.register import Register, State, Version, rolled
+from freehold.contracts.register import Register, State, Version, ahead, rolled
 from freehold.contracts.terms import Contract, FirstAvailability
 from freehold.contracts.wording import plain, sentence
 
@@ -99,24 +99,20 @@ _ALWAYS = {"data.classes_allowed", "term.renewal.auto"}
 
 def dates(register: Register, version: Version, day: date) -> Dates:
     """Return when a contract ends, seen from `day`."""
-    term = version.contract.term
-    last = register.last_day(version, day)
-    ended = register.state(version, day) in ("ended", "superseded", "draft")
-    decided = ended or term.notice_given is not None or version.contract.status == "in_notice"
-    replaced = last is not None and term.end is not None and last < term.end
-    renews = term.renewal.auto and not decided and not replaced
+    term, state = version.contract.term, register.state(version, day)
+    last, renews = register.last_day(version, day), register.renews(version, day)
     days = term.notice_days.customer
-    if decided or replaced or days is None or (term.end is not None and not renews):
-        free = None if ended or last is None or last == date.max else last + timedelta(days=1)
-        return Dates(term.start, last, renews, None, free)
-    try:
-        ends = max(day, term.start) + timedelta(days=days)
-        if term.end is not None:
-            ends = rolled(term.end, term.renewal.months, ends)
-        notice_by = ends - timedelta(days=days) if term.end is not None else None
-        return Dates(term.start, last, renews, notice_by, ends + timedelta(days=1))
-    except OverflowError:
-        return Dates(term.start, last, renews, None, None)
+    told = Dates(term.start, last, renews, None, None)
+    if state not in ("active", "future", "in_notice"):
+        return told
+    soonest = max(day, term.start)
+    if renews and days is not None and term.end is not None:
+        ends = rolled(term.end, term.renewal.months, ahead(soonest, days))
+        if register.last_day(version, ends) == ends != date.max:
+            return msgspec.structs.replace(told, notice_by=ends - timedelta(days=days), free_from=ahead(ends, 1))
+    elif last is None and days is not None:
+        return msgspec.structs.replace(told, free_from=ahead(soonest, days + 1))
+    return msgspec.structs.replace(told, free_from=None if renews or last is None else ahead(last, 1))
 
 
 def row(register: Register, version: Version, day: date) -> Row:
@@ -175,8 +171,9 @@ def _terms(table: Any, where: str, label: str) -> Iterator[tuple[str, str, Any, 
     """Yield (dotted field, label, value, whether it is stated) of each term; an item of a list of tables is one."""
     if isinstance(table, tuple):
         for index, item in enumerate(table):
-            name = getattr(item, "id", "") or (f"{label} {index + 1}" if len(table) > 1 else label).strip()
-            yield f"{where}.{index}", name or str(index + 1), item, True
+            name = label or where.rpartition(".")[2].replace("_", " ")
+            numbered = f"{name} {index + 1}" if len(table) > 1 else name
+            yield f"{where}.{index}", getattr(item, "id", "") or numbered, item, True
         return
     for field in msgspec.structs.fields(type(table)):
         value, place = getattr(table, field.name), f"{where}.{field.name}"

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from freehold.ledger import Mark
 
 T = TypeVar("T")
@@ -39,6 +41,16 @@ def moment(text: str) -> int:
         return _stored(int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1_000_000_000)
     except (ValueError, OverflowError) as e:
         raise _bad(f"not a time: {text!r}", 'write "24h", "2026-11-01" or "2026-11-01T12:00:00Z"') from e
+
+
+def day(text: str) -> date:
+    """Read a day."""
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError as e:
+        raise _bad(f"not a day: {text!r}", "write it as 2026-01-31") from e
 
 
 def expiry(text: str) -> int:

@@ -12,6 +12,7 @@ from freehold.app.cli import (
     chat,
     configuration,
     console,
+    contracts,
     doctor,
     history,
     keys,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from freehold.app.environment import Environment
     from freehold.app.place import Kept, Place
     from freehold.app.settings import Config
+
+_GROUPS = (server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, chat, history)
 
 
 class Context:
@@ -140,6 +143,6 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", "-V", action="version", version=f"freehold {__version__}")
     commands = Commands(parser.add_subparsers(title="commands", metavar="COMMAND", required=True), shared)
-    for group in (server, configuration, doctor, console, models, keys, teams, members, ledger, chat, history):
+    for group in _GROUPS:
         group.register(commands)
     return parser
