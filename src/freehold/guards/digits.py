@@ -12,9 +12,9 @@ from freehold.guards import national, phones
 from freehold.guards.finding import Finding
 from freehold.guards.numbers import card_network, is_ipv4
 
-# Begins with a set of characters and looks back from behind the first of them: the engine then skips to the next one
-# of the set. The bound keeps what is looked at again small.
-_RUN: Final = re.compile(r"\d(?<!\w\d)(?<!\d\.\d)(?:(?:[ .-]|\)[ -]?| ?\(|/| [/-] )?\d){3,35}(?!\w)", re.ASCII)
+# Of shapes: begins with a digit and looks back from there, so that the engine finds the next digit by itself. The bound
+# keeps what is looked at again small.
+_RUN: Final = re.compile(rb"0(?<![A0_]0)(?<!0\.0)(?:(?:[ .-]|\)[ -]?| ?\(|/| [/-] )?0){3,35}(?![A0_])")
 """Digits, four or more, with what parts the groups of one number between them."""
 _CARD: Final = re.compile(
     r"(?<![\d.])(?:\d{13,19}|\d{4}(?P<s>[ .-])\d{4}(?P=s)\d{4}(?P=s)\d{4}(?:(?P=s)\d{1,3}(?!\d))?"
@@ -29,11 +29,19 @@ _BEFORE, _AFTER = 64, 32
 """Characters before and after a number in which a word may tell what it is."""
 
 
-def find_runs(text: str) -> Iterator[Finding]:
-    """Yield what the runs of digits in a text are, in order."""
-    before = at = 0
-    while (run := _RUN.search(text, at)) is not None:
+def find_runs(text: str, shape: bytes, taken: list[Finding]) -> Iterator[Finding]:
+    """Yield what the runs of digits in a text are, in order; not of those that are `taken` (in order) already.
+
+    `shape`: the text with 0 for each digit and A for each letter, a byte for each character.
+    """
+    before = at = which = 0
+    while (run := _RUN.search(shape, at)) is not None:
         start, end = run.span()
+        while which < len(taken) and taken[which].end <= start:
+            which += 1
+        if which < len(taken) and taken[which].start < end:
+            at = before = taken[which].end if taken[which].start <= start else end
+            continue
         found = _whole(text, start, end, before)
         if found is None and end - start > 8:
             found = _part(text, start, end, before)

@@ -26,19 +26,23 @@ _SHAPE: Final = bytes(
 )
 _NO_DIGITS: Final = bytes(i for i in range(256) if not 48 <= i < 58)
 
-_EMAIL: Final = re.compile(
-    r"(?<![\w.%+-])[\w.%+-]++@"
+_LOCAL: Final = re.compile(r"[\w.%+-]+")
+_DOMAIN: Final = re.compile(
     r"(?:[A-Za-z0-9\u00a1-\uffff](?:[A-Za-z0-9\u00a1-\uffff-]{0,62})\.){1,8}[A-Za-z\u00a1-\uffff]{2,24}"
 )
-# These begin with a set of characters and look back from behind the first of them: the engine then skips to the next
-# one of the set, where a look back at the very start would be tried at each character of the text.
-_IBAN: Final = re.compile(r"\d(?<=[A-Za-z]{2}.)(?<![A-Za-z0-9][A-Za-z]{2}.)\d(?= ?[A-Za-z0-9]{2})", re.ASCII)
+# Patterns of shapes begin with a digit and look back from there: the engine finds the next digit by itself.
+_IBAN: Final = re.compile(rb"0(?<=AA0)(?<![A0]AA0)0(?= ?[A0]{2})")
+_MIXED: Final = re.compile(rb"0(?:(?<=A0)|(?=A|-A|0 AA? )|(?<=AA 0)(?=0 0)|(?=0{6} A)|(?=0 A 00)|(?<=A-0))")
+"""Digits and letters side by side, as in the numbers that have both."""
+_COLONS: Final = re.compile(rb":(?=[0-9A-Fa-f]{0,4}:)")
 _IPV6: Final = re.compile(
     r"[0-9A-Fa-f:](?<![\w:.].)(?:(?<!:)[0-9A-Fa-f]{0,3}:|(?<=:)(?=:))(?:[0-9A-Fa-f]{0,4}:){1,6}"
     r"(?:[0-9A-Fa-f]{1,4}(?:(?:\.\d{1,3}){3})?|(?<=::))(?!\w|:[0-9A-Fa-f:])",
     re.ASCII,
 )
 _SEPARATOR: Final = re.compile(r"[^0-9A-Za-z]+")
+_WIDEST: Final = 28
+"""Characters that a number with letters in it takes at most, with what may follow it."""
 
 
 def find(text: str, kinds: frozenset[str] | None = None) -> list[Finding]:
@@ -49,14 +53,14 @@ def find(text: str, kinds: frozenset[str] | None = None) -> list[Finding]:
     """
     folded: Folded | None = None if text.isascii() else fold(text)
     plain = text if folded is None else folded.text
-    raw = plain.encode("utf-8", "surrogatepass")
+    raw = plain.encode("ascii", "replace")  # one byte for each character: places stay
     found: list[Finding] = []
     if kinds is None or "SECRET" in kinds:
         found = _distinct(find_secrets(plain, raw))
-    if "@" in plain and (kinds is None or "EMAIL" in kinds):
-        found = _merged(found, [Finding("EMAIL", *match.span()) for match in _EMAIL.finditer(plain)])
+    if "@" in plain:
+        found = _merged(found, _emails(plain))
     if raw.translate(None, _NO_DIGITS):
-        found = _merged(found, _numbers(plain, raw))
+        found = _numbers(plain, raw, found)
     if kinds is not None:
         found = [each for each in found if each.kind in kinds]
     return found if folded is None else folded.back(found)
@@ -86,44 +90,64 @@ def _merged(first: list[Finding], more: list[Finding]) -> list[Finding]:
     return merged + first[at:]
 
 
-def _numbers(text: str, raw: bytes) -> list[Finding]:
-    """Bank accounts, numbers with letters, addresses, then what is digits alone: each goes before the next."""
+def _emails(text: str) -> list[Finding]:
+    """Each @ with what stands before it (RFC 5321: 64 characters) and a domain after it."""
+    found: list[Finding] = []
+    least, at = 0, text.find("@")
+    while at >= 0:
+        domain = _DOMAIN.match(text, at + 1)
+        if domain is not None:
+            local = _LOCAL.match(text[max(least, at - 64) : at][::-1])
+            if local is not None:
+                found.append(Finding("EMAIL", at - local.end(), domain.end()))
+                least = domain.end()
+        at = text.find("@", at + 1)
+    return found
+
+
+def _numbers(text: str, raw: bytes, found: list[Finding]) -> list[Finding]:
+    """`found` and bank accounts, numbers with letters, addresses, then what is digits alone; each goes before the
+    next."""
     shape = raw.translate(_SHAPE)
-    found: list[Finding] = []
     if b"AA00" in shape:
-        found = _ibans(text)
-    if (
-        b"A0" in shape
-        or b"0A" in shape
-        or b"0-A" in shape
-        or b"AA 00 00" in shape
-        or b"0000000 A" in shape
-        or b"00 A 00" in shape
-        or b"A-0000000" in shape
-    ):
-        for row in national.LETTERED:
-            if any(gate in shape for gate in row.gates):
-                more = [
-                    Finding("NATIONAL_ID", *match.span(), row.note)
-                    for match in row.form.finditer(text)
-                    if row.check(_compact(match[0]))
-                ]
-                found = _merged(found, more)
-    if shape.count(b":") > 1:
+        found = _merged(found, _ibans(text, shape))
+    if _MIXED.search(shape) is not None:
+        found = _merged(found, _lettered(text, shape, found))
+    if _COLONS.search(raw) is not None:
         found = _merged(found, [Finding("IP", *m.span()) for m in _IPV6.finditer(text) if is_ipv6(m[0])])
-    return _merged(found, list(find_runs(text)))
+    return _merged(found, list(find_runs(text, shape, found)))
 
 
-def _compact(number: str) -> str:
-    return _SEPARATOR.sub("", number).upper()
-
-
-def _ibans(text: str) -> list[Finding]:
+def _ibans(text: str, shape: bytes) -> list[Finding]:
     found: list[Finding] = []
-    for digits in _IBAN.finditer(text):
+    for digits in _IBAN.finditer(shape):
         begin = digits.start() - 2
         if not found or begin >= found[-1].end:
             end = iban_end(text, begin)
             if end is not None:
                 found.append(Finding("IBAN", begin, end, text[begin : begin + 2].upper()))
     return found
+
+
+def _lettered(text: str, shape: bytes, taken: list[Finding]) -> list[Finding]:
+    """National ids with letters in them; only what is near a letter beside a digit is looked at, and nothing taken."""
+    found: list[Finding] = []
+    done, which = 0, 0
+    for hit in _MIXED.finditer(shape):
+        at = hit.start()
+        while which < len(taken) and taken[which].end <= at:
+            which += 1
+        if at < done or (which < len(taken) and taken[which].start <= at):
+            continue
+        begin, done = max(done, at - _WIDEST), at + _WIDEST
+        near = shape[begin : done + _WIDEST]
+        for row in national.LETTERED:
+            for gate in row.gates:
+                if gate in near:
+                    found += [
+                        Finding("NATIONAL_ID", *match.span(), row.note)
+                        for match in row.form.finditer(text, begin, done + _WIDEST)
+                        if row.check(_SEPARATOR.sub("", match[0]).upper())
+                    ]
+                    break
+    return _distinct(found)

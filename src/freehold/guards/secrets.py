@@ -15,11 +15,16 @@ from freehold.guards.finding import Finding
 _BEGIN: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
 _END: Final = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_.:~=-]{16,}+")
 _GATE: Final = b"a" * 16
 _ALPHABET: Final = bytes(
-    ord("a") if chr(i).isascii() and (chr(i).isalnum() or chr(i) in "_-") else ord(" ") for i in range(256)
+    ord("a")
+    if chr(i).isascii() and (chr(i).isalnum() or chr(i) in "_-")
+    else ord(".")
+    if chr(i) in ".~:="
+    else ord(" ")
+    for i in range(256)
 )
+"""Letters and digits of keys; what may join their parts; the rest."""
 
 W, U = "[A-Za-z0-9_-]", "[A-Za-z0-9]"
 _ISSUED: Final = re.compile(
@@ -71,16 +76,21 @@ _DIGIT: Final = re.compile(r"\d")
 _LOGIN: Final = re.compile(r"://(?P<user>[^\s/:@\"'<>]{0,128}):(?P<password>[^\s/@\"'<>]{1,256})@(?=[A-Za-z0-9\[])")
 """A login in a URL: postgres://ann:s3cret@host/. Found from the name to the @."""
 
-_HINTS: Final = ("pass", "pwd", "secret", "token", "key", "bearer", "kennwort", "credential")
-_NAMED: Final = re.compile(
-    r"""(?:(?P<password>passw(?:or)?[dt]|passwd|pwd|passphrase|kennwort|[_-]pass)
-      | secret|token|credential|(?:api|access|account|auth|secret|private|shared|signing|subscription|encryption
-        |master)[_ .-]?(?:access[_ .-]?)?key | bearer(?=[ ]))
-    (?:[_-]?[A-Za-z0-9]{1,16}){0,2}["'\]]{0,2}
-    (?:[ \t]{0,3}(?:=>|:=|==?|:|\bis\b)[ \t]{0,3}|[ ])(?P<quote>["'`]?)
-    (?P<value>[^\s"'`<>,;&(){}\[\]$%*]{6,200}+)(?![({\[*<])""",
-    re.VERBOSE | re.IGNORECASE,
+_HINTS: Final = (
+    "passwor", "passwd", "passphrase", "_pass", "pwd", "kennwort", "secret", "token", "credential", "key", "bearer",
+)  # fmt: skip
+_PASSWORDS: Final = frozenset(_HINTS[:6])
+_KEY_OF: Final = re.compile(
+    r"(?:api|access|account|auth|secret|private|shared|signing|subscription|encryption|master|license)[_ .-]?$",
+    re.IGNORECASE,
 )
+_GIVEN: Final = re.compile(
+    r"""(?:[_-]?[A-Za-z0-9]{1,16}){0,2}["'\]]{0,2}
+    (?:[ \t]{0,3}(?:=>|:=|==?|:|\bis\b)[ \t]{0,3})["'`]?
+    (?P<value>[^\s"'`<>,;&(){}\[\]$%*]{6,200}+)(?![({\[*<])""",
+    re.VERBOSE,
+)
+_BEARER: Final = re.compile(r"(?:bearer|token|basic)[ ](?P<value>[A-Za-z0-9+/_.~=-]{16,}+)", re.IGNORECASE)
 """A value given to a name that says what it is: password=..., "api_key": "...", Authorization: Bearer ..."""
 _PLACEHOLDER: Final = re.compile(
     r"your|example|changeme|placeholder|dummy|redacted|secret|passw|token|xxx|\.\.\.|env\b|environ|self\.|config|todo|none|null"
@@ -91,21 +101,31 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z_][a-z_]*(?:[./:-]+[A-Za-z_]*)*\d{0,2}|
 _QUERY: Final = re.compile(r"[?&](?:sig|X-Amz-Signature|X-Goog-Signature)=(?P<value>[A-Za-z0-9%+/_-]{32,}+)")
 
 
-def find_secrets(text: str, shape: bytes) -> Iterator[Finding]:
-    """Yield the secrets of a text in no order; they may overlap. `shape`: the text as UTF-8."""
+def find_secrets(text: str, raw: bytes) -> Iterator[Finding]:
+    """Yield the secrets of a text in no order; they may overlap. `raw`: the text with a byte for each character."""
     if "-----BEGIN" in text:
         yield from _private_keys(text)
-    if "://" in text and "@" in text:
+    if "@" in text and "://" in text:
         for match in _LOGIN.finditer(text):
             yield Finding("SECRET", match.start("user"), match.end(), "password")
-    if _GATE in shape.translate(_ALPHABET):
-        yield from _issued(text)
-    if "ig" in text and "?" in text:
+    letters = raw.translate(_ALPHABET)
+    if _GATE in letters:
+        yield from _issued(text, letters)
+    low = text.lower()
+    if "?" in text and ("sig=" in low or "signature=" in low):
         for match in _QUERY.finditer(text):
             yield Finding("SECRET", *match.span("value"), "signature")
-    low = text.lower()
-    if any(hint in low for hint in _HINTS):
-        yield from _assigned(text)
+    if (
+        "pass" in low
+        or "pwd" in low
+        or "secret" in low
+        or "token" in low
+        or "key" in low
+        or "bearer" in low
+        or "credential" in low
+        or "kennwort" in low
+    ):
+        yield from _assigned(text, low)
 
 
 def _private_keys(text: str) -> Iterator[Finding]:
@@ -118,26 +138,51 @@ def _private_keys(text: str) -> Iterator[Finding]:
         yield Finding("SECRET", begin.start(), at, "private key")
 
 
-def _issued(text: str) -> Iterator[Finding]:
-    for token in _TOKEN.finditer(text):
-        for match in _ISSUED.finditer(text, token.start(), token.end()):
+def _issued(text: str, letters: bytes) -> Iterator[Finding]:
+    """Keys by their forms: in words with sixteen characters in a row, which no words of a language have."""
+    at = letters.find(_GATE)
+    while at >= 0:
+        start = letters.rfind(b" ", max(0, at - 256), at) + 1 or max(0, at - 256)
+        end = letters.find(b" ", at)
+        if end < 0:
+            end = len(text)
+        for match in _ISSUED.finditer(text, start, end):
             if random(match[0]):
                 yield Finding("SECRET", *match.span(), match.lastgroup or "")
+        at = letters.find(_GATE, end)
     if "eyJ" in text:
         for match in _JWT.finditer(text):
             yield Finding("SECRET", *match.span(), "jwt")
 
 
-def _assigned(text: str) -> Iterator[Finding]:
-    for match in _NAMED.finditer(text):
-        value = match["value"].rstrip(".:!?")
-        if match["password"] is not None:
-            taken = len(value) >= 6
-        else:
-            taken = len(value) >= 16 and _DIGIT.search(value) is not None and len(set(value)) >= 10
-        if taken and not _IDENTIFIER.fullmatch(value) and not _PLACEHOLDER.search(value):
-            start = match.start("value")
-            yield Finding("SECRET", start, start + len(value), "password" if match["password"] else "assigned")
+def _assigned(text: str, low: str) -> Iterator[Finding]:
+    if len(low) != len(text):
+        return
+    for hint in _HINTS:
+        at = low.find(hint)
+        while at >= 0:
+            found = _value(text, at, hint)
+            if found is not None:
+                yield found
+            at = low.find(hint, at + len(hint))
+
+
+def _value(text: str, at: int, hint: str) -> Finding | None:
+    """What is given to the name that has `hint` in it at `at`, if it looks secret."""
+    if hint == "key" and _KEY_OF.search(text[max(0, at - 14) : at]) is None:
+        return None
+    match = _GIVEN.match(text, at + len(hint)) or _BEARER.match(text, at)
+    if match is None:
+        return None
+    value = match["value"].rstrip(".:!?")
+    if hint in _PASSWORDS:
+        taken = len(value) >= 6
+    else:
+        taken = len(value) >= 16 and _DIGIT.search(value) is not None and len(set(value)) >= 10
+    if not taken or _IDENTIFIER.fullmatch(value) or _PLACEHOLDER.search(value):
+        return None
+    start = match.start("value")
+    return Finding("SECRET", start, start + len(value), "password" if hint in _PASSWORDS else "assigned")
 
 
 def random(found: str) -> bool:
