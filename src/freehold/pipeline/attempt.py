@@ -25,7 +25,6 @@ from freehold.providers import Outgoing, Provider
 from freehold.routing import Breaker, Candidate
 from freehold.wire.client import was_sent
 from freehold.wire.dialects import openai
-from freehold.wire.dialects.openai_features import features
 
 if TYPE_CHECKING:
     from freehold.pipeline.flow import Pipeline
@@ -38,7 +37,7 @@ BYTES_PER_EVENT = 4
 class Turn(msgspec.Struct):
     """What the attempts of one call share. Times in seconds of core.clock.tick, money in nano-units; `elsewhere` is
     time that was not the house's own. `plan` are the policies that hold, `look` what their guards see; `passed` says
-    which deployments may not take the call, and why."""
+    which deployments may not take the call, and why; `features` what the call makes use of."""
 
     call: Call
     key: Key
@@ -56,6 +55,7 @@ class Turn(msgspec.Struct):
     plan: Plan | None = None
     look: Look | None = None
     passed: tuple[Verdict, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 class Attempt(msgspec.Struct):
@@ -231,7 +231,7 @@ class Attempt(msgspec.Struct):
             outgoing.dropped, key.limit_ids, call.session or "", call.user or "", "",
             call.data_class, bond.terms, bond.compute, bond.chips, self.echoed, bond.recipients, bond.retention,
             bond.trains, bond.review, self.redactions, turn.plan.names if turn.plan is not None else (),
-            self.verdicts + turn.passed, call.function, features(call), self.tier, call.use,
+            self.verdicts + turn.passed, call.function, turn.features, self.tier, call.use,
         )  # fmt: skip
 
     def _read(self, tap: Tap, error: FreeholdError | None) -> tuple[Usage, str]:

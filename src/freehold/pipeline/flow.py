@@ -38,6 +38,7 @@ from freehold.pipeline.snapshot import Snapshot
 from freehold.pipeline.turn import Receiver, Reply
 from freehold.routing import Candidate, Deployment, candidates
 from freehold.wire.client import Client, Origin
+from freehold.wire.dialects.openai_features import features
 
 FAILURES = (UpstreamError, EngineError, Unroutable)
 FINAL = frozenset(
@@ -141,6 +142,7 @@ class Pipeline:
             call.data_class = organisation.default_class
         if organisation.functions and not call.function:
             call.function = organisation.function(key.name, key.team_name, call.asked)
+        turn.features = features(call)
         plan = snapshot.policies.plan(key.name, key.team_name, call.asked, call.function, call.data_class)
         if plan is not None and plan.data_class is not None:
             call.data_class = class_above(cast(DataClass, call.data_class), plan.data_class)
