@@ -175,14 +175,14 @@ def _notified(contract: Contract, day: date) -> bool:
 def _own_last(contract: Contract, day: date) -> date | None:
     """Return the last day by the contract's own words."""
     term = contract.term
-    if _notified(contract, day) and term.notice_given is not None:
-        ends = ahead(term.notice_given, min(notice_periods(contract), default=0))
-        if term.end is None:
-            return ends
-        return rolled(term.end, term.renewal.months, ends) if term.renewal.auto else term.end
-    if term.end is None or not term.renewal.auto or contract.status == "in_notice":
+    if not _notified(contract, day):
+        return rolled(term.end, term.renewal.months, day) if term.renewal.auto and term.end is not None else term.end
+    if term.notice_given is None:
         return term.end
-    return rolled(term.end, term.renewal.months, day)
+    ends = ahead(term.notice_given, min(notice_periods(contract), default=0))
+    if term.end is None:
+        return ends
+    return rolled(term.end, term.renewal.months, ends) if term.renewal.auto else term.end
 
 
 def notice_periods(contract: Contract) -> tuple[int, ...]:
