@@ -276,6 +276,21 @@ MIGRATIONS += (
             "INSERT INTO meta(name, value) VALUES ('reliance', 0)",
         ),
     ),
+    Migration(
+        11,
+        "vault",
+        (
+            # A conversation's own key, wrapped with the house's: who deletes the row has made its pseudonyms unreadable.
+            # `conversation` is a keyed hash of its name.
+            """CREATE TABLE vault_key(
+                id TEXT PRIMARY KEY, conversation TEXT NOT NULL UNIQUE, nonce {blob} NOT NULL, wrapped {blob} NOT NULL,
+                created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL)""",
+            "CREATE INDEX vault_key_expires ON vault_key(expires_at)",
+            """CREATE TABLE vault(
+                key TEXT NOT NULL, token TEXT NOT NULL, kind TEXT NOT NULL, nonce {blob} NOT NULL,
+                ciphertext {blob} NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (key, token))""",
+        ),
+    ),
 )
 
 
