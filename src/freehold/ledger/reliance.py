@@ -23,7 +23,7 @@ STRIDE = 10_000
 
 BY = (
     "key", "team", "asked", "sent", "deployment", "maker", "seller", "host", "compute", "chips", "region", "contract",
-    "terms", "function", "purpose", "currency", "retention", "recipients",
+    "terms", "function", "purpose", "currency", "use", "retention", "recipients",
 )  # fmt: skip
 """Fields of an Entry that tell sums apart, beside the day and whether it failed. The last two follow from the terms, so
 they make no more of them; nothing is among these that differs from call to call."""
@@ -39,8 +39,8 @@ class Use(NamedTuple):
     `at` is when the bucket of UTC days began (ns), 0 where all days were put together. `compute` and `chips` are empty
     where nobody said, and in entries of before 0.4. `calls` counts first attempts. Tokens; `cost` in nano-units of
     `currency`, and not known when that is empty. `retention` is in days, as the contract said then, -1 where it did
-    not; `recipients` saw the words. `first_seq` and `last_seq` say between which entries these are, `last_day` when the
-    last of their days began (ns).
+    not; `recipients` saw the words, `use` is what the answers were for, as the calls said. `first_seq` and `last_seq`
+    say between which entries these are, `last_day` when the last of their days began (ns).
     """
 
     at: int
@@ -72,6 +72,7 @@ class Use(NamedTuple):
     first_seq: int = 0
     last_seq: int = 0
     last_day: int = 0
+    use: str = ""
 
 
 _FIELDS = Use._fields
