@@ -69,14 +69,10 @@ class Use(NamedTuple):
     cost: int
     retention: int = -1
     recipients: tuple[str, ...] = ()
+    use: str = ""
     first_seq: int = 0
     last_seq: int = 0
     last_day: int = 0
-    use: str = ""
-
-
-_FIELDS = Use._fields
-_ORDER = [("at", "failed", *BY, *_VALUES, "last_day").index(name) for name in _FIELDS]
 
 
 def extract(engine: str, names: Iterable[str]) -> str:
@@ -169,13 +165,14 @@ async def uses(
         until_ns,
     )
     ways = {number: _said(way) for number, way in await store.fetch("SELECT id, way FROM reliance_way")}
-    return [_use((at, *ways[way], *values)) for at, way, *values in rows]
+    found = []
+    for at, number, *values in rows:
+        said, more = ways[number]
+        found.append(Use._make((at, *said, *values[: len(_SUMS)], *more, *values[len(_SUMS) :])))
+    return found
 
 
-def _said(way: str) -> list[Any]:
-    *values, recipients = _json(way)
-    return [*values, tuple(recipients)]
-
-
-def _use(values: tuple[Any, ...]) -> Use:
-    return Use(*[values[place] for place in _ORDER])
+def _said(way: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what stands before the sums in a `Use`, and what stands behind them."""
+    failed, *values, retention, recipients, use = _json(way)
+    return (*values, failed), (retention, tuple(recipients), use)
