@@ -174,5 +174,5 @@ async def uses(
 
 def _said(way: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return what stands before the sums in a `Use`, and what stands behind them."""
-    failed, *values, retention, recipients, use = _json(way)
+    failed, *values, use, retention, recipients = _json(way)
     return (*values, failed), (retention, tuple(recipients), use)
