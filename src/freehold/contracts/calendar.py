@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from freehold.contracts.register import Register, Version
+from freehold.contracts.register import Register, Version, ahead
 from freehold.contracts.terms import Commitment, Contract
 
 Kind = Literal[
@@ -49,6 +49,21 @@ def events(register: Register, since: date, until: date) -> tuple[Event, ...]:
     return tuple(sorted(found, key=lambda event: (event.day, event.contract, event.place)))
 
 
+def notice_day(register: Register, version: Version, day: date) -> date | None:
+    """Return the next last day, `day` or later, on which notice by us keeps a term from renewing itself; None where a
+    contract ends by itself, is open-ended, or does not say."""
+    ours = version.contract.term.notice_days.customer
+    if ours is None or not register.renews(version, day):
+        return None
+    for end in ends(register, version, day, _FURTHEST):
+        following = register.last_day(version, end + _DAY)
+        if following is None or following <= end:
+            return None  # another version takes its place
+        if (last := _before(end, ours)) >= day:
+            return last
+    return None
+
+
 def ends(register: Register, version: Version, day: date, until: date) -> Iterator[date]:
     """Yield the last days of the term that runs on `day` and of those that follow it by renewal, while each is at most
     `until`."""
@@ -59,23 +74,8 @@ def ends(register: Register, version: Version, day: date, until: date) -> Iterat
         last = following if following is not None and following > last else None
 
 
-def _goes_on(register: Register, version: Version, day: date) -> bool:
-    """Return whether the term that runs on `day` renews itself."""
-    if register.state(version, day) not in ("active", "future") or not version.contract.term.renewal.auto:
-        return False
-    last = register.last_day(version, day)
-    if last is None or last >= _FURTHEST:
-        return False
-    following = register.last_day(version, last + _DAY)
-    return following is not None and following > last
-
-
 def _before(end: date, count: int) -> date:
     return date.min if count > (end - date.min).days else end - count * _DAY
-
-
-def _after(end: date, count: int) -> date:
-    return _FURTHEST if count > (_FURTHEST - end).days else end + count * _DAY
 
 
 def _events(register: Register, version: Version, since: date, until: date) -> Iterator[Event]:
@@ -100,12 +100,12 @@ def _term(register: Register, version: Version, since: date, until: date) -> Gen
     contract = version.contract
     id, notice, title = contract.id, contract.term.notice_days, _title(contract)
     last = register.last_day(version, since)
-    if not _goes_on(register, version, since):
+    if not register.renews(version, since):
         if last is not None:
             yield from _ending(register, version, last)
         return last
     renewal = contract.term.renewal
-    reach = _after(until, max(notice.customer or 0, notice.supplier or 0))
+    reach = min(_FURTHEST, ahead(until, max(notice.customer or 0, notice.supplier or 0)))
     for end in ends(register, version, since, reach):
         again = _times(contract, end)
         going_on = register.last_day(version, end + _DAY)
@@ -133,7 +133,7 @@ def _times(contract: Contract, end: date) -> int:
 
 def _ending(register: Register, version: Version, last: date) -> Iterator[Event]:
     contract = version.contract
-    following = register.at(contract.id, _after(last, 1))
+    following = register.at(contract.id, ahead(last, 1))
     if following is not None and following.contract.id != contract.id:
         what = f"last day of {_title(contract)}: {following.contract.id} takes its place"
         yield Event(last, "replaced", contract.id, "term.end", what)
@@ -147,14 +147,12 @@ def _exit(contract: Contract, last: date) -> Iterator[Event]:
     leaving, supplier, id = contract.term.exit, contract.party.supplier, contract.id
     if leaving.transition_days:
         what = f"last day on which {supplier} keeps the service of {_title(contract)} going"
-        yield Event(
-            _after(last, leaving.transition_days), "transition_end", id, "term.exit.transition_days", what, True
-        )
+        yield Event(ahead(last, leaving.transition_days), "transition_end", id, "term.exit.transition_days", what, True)
     if leaving.retrieval_days:
         what = f"last day to fetch data from {supplier}"
-        yield Event(_after(last, leaving.retrieval_days), "retrieval_end", id, "term.exit.retrieval_days", what, True)
+        yield Event(ahead(last, leaving.retrieval_days), "retrieval_end", id, "term.exit.retrieval_days", what, True)
     if leaving.erasure == "yes" and leaving.erasure_days is not None:
-        done = _after(last, (leaving.retrieval_days or 0) + leaving.erasure_days)
+        done = ahead(last, (leaving.retrieval_days or 0) + leaving.erasure_days)
         yield Event(done, "erasure", id, "term.exit.erasure_days", f"{supplier} has erased what it holds by then", True)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 
-from freehold.contracts.calendar import ends
 from freehold.contracts.finding import Case, Finding, days, named
 from freehold.contracts.pace import Pace
 from freehold.contracts.register import Version
@@ -33,12 +32,9 @@ def find(case: Case, paces: Iterable[Pace]) -> Iterator[Finding]:
 
 def _renewal(case: Case, version: Version) -> Iterator[Finding]:
     contract, term = version.contract, version.contract.term
-    if not term.renewal.auto or case.register.state(version, case.day) != "active":
+    last = case.register.last_day(version, case.day)
+    if last is None or not case.register.renews(version, case.day):
         return
-    last = next(ends(case.register, version, case.day, date.max), None)
-    following = None if last is None or last == date.max else case.register.last_day(version, last + timedelta(days=1))
-    if last is None or following is None or following <= last:
-        return  # another version takes its place before it would renew
     if not contract.owner:
         yield Finding(
             "warning",

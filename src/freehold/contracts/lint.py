@@ -1,15 +1,49 @@
-"""Everything to know of contracts today: all checks together, the worst first. Refuses to find anything by itself."""
+"""Everything to know of contracts today: all checks together, the worst first, and how commitments and clauses stand.
+Refuses to find anything by itself."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from freehold.contracts import conflicts, coverage, deadlines
+from freehold.contracts.checklists import Checklist, checklists
 from freehold.contracts.finding import SEVERITIES, Case, Finding, Severity
 from freehold.contracts.pace import Pace, paces
 
-__all__ = ["Case", "Finding", "Severity", "counts", "lint", "paced"]
+__all__ = ["Case", "Finding", "Severity", "Watch", "counts", "lint", "paced", "watch"]
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """How contracts stand on the day of a case: what was found, the pace of each commitment, and the checklists of each
+    contract that stands, by its id."""
+
+    case: Case
+    findings: tuple[Finding, ...]
+    paces: tuple[Pace, ...]
+    clauses: Mapping[str, tuple[Checklist, ...]]
+
+
+def watch(case: Case) -> Watch:
+    """Return how contracts stand."""
+    functions: dict[str, set[str]] = {}
+    for use in case.uses or ():
+        if use.function:
+            functions.setdefault(use.contract, set()).add(use.function)
+    clauses = {
+        version.contract.id: checklists(
+            version.contract,
+            case.organisation,
+            sorted(
+                set().union(*(functions.get(each.contract.id, ()) for each in case.register.chain(version.contract.id)))
+            ),
+            case.day,
+        )
+        for version in case.standing("active", "in_notice", "future", "draft")
+    }
+    return Watch(case, lint(case), paced(case), clauses)
 
 
 def lint(case: Case) -> tuple[Finding, ...]:
