@@ -33,6 +33,10 @@ class Period(msgspec.Struct, frozen=True, order=True):
         """How many days it has."""
         return (self.last - self.first).days + 1
 
+    def has(self, day: date) -> bool:
+        """Return whether a day is in it."""
+        return self.first <= day <= self.last
+
     def common(self, other: Period) -> Period | None:
         """Return the days that are in both; None when none is."""
         first, last = max(self.first, other.first), min(self.last, other.last)

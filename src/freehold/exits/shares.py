@@ -1,5 +1,5 @@
-"""What a share of revenue comes to: tiers, a cap over all periods, and nothing else. Pure and exact; refuses to know where
-a basis comes from and who owes whom.
+"""What a share of revenue comes to: tiers, a cap over all periods, and nothing else. Pure and exact; refuses to know
+where a basis comes from and who owes whom.
 
 A share is a function of days: what is owed through a day, of everything known through it. What a statement asks for is
 the difference between two days, so that periods may be cut in any way and come to the same, and no cap is passed.
@@ -20,8 +20,8 @@ HUNDRED = 100
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """The part of a basis that lies in one tier: above `over`, at `pct` percent. Money in units of the currency, rounded
-    to cents for the eye; the sum is rounded once, by itself."""
+    """The part of a basis that lies in one tier: above `over`, at `pct` percent. Money in units of the currency,
+    rounded to cents for the eye; the sum is rounded once, by itself."""
 
     over: Decimal
     upto: Decimal | None
@@ -59,7 +59,9 @@ def tiers(share: RevenueShare) -> list[tuple[Decimal, Decimal | None, Decimal]]:
     """Return (above, up to, percent), the lowest first."""
     steps = [(Decimal(0), share.pct), *sorted((tier.over, tier.pct) for tier in share.tiers)]
     ends: list[Decimal | None] = [over for over, _ in steps[1:]]
-    return [(over, end, pct) for (over, pct), end in zip(steps, [*ends, None], strict=True) if end is None or end > over]
+    return [
+        (over, end, pct) for (over, pct), end in zip(steps, [*ends, None], strict=True) if end is None or end > over
+    ]
 
 
 def shared(share: RevenueShare, basis: Fraction) -> Fraction:
@@ -83,8 +85,8 @@ def slices(share: RevenueShare, basis: Fraction) -> tuple[Slice, ...]:
 
 
 def owed(share: RevenueShare, bases: Iterable[Basis], already: Decimal = Decimal(0)) -> tuple[Owed, ...]:
-    """Return what is owed for each period of a share. `bases` are all its periods since its first day, oldest first, for
-    they use up the cap; `already` is what earlier versions of the contract used of it."""
+    """Return what is owed for each period of a share. `bases` are all its periods since its first day, oldest first,
+    for they use up the cap; `already` is what earlier versions of the contract used of it."""
     cap, used = share.cap_total, already
     found = []
     for basis in bases:
@@ -96,17 +98,3 @@ def owed(share: RevenueShare, bases: Iterable[Basis], already: Decimal = Decimal
         rest = None if cap is None else max(Decimal(0), cap - used)
         found.append(Owed(basis, slices(share, basis.through), through - before, due - due_before, rest))
     return tuple(found)
-
-
-def rule(share: RevenueShare) -> str:
-    """Return the rule in words."""
-    steps = [
-        f"{_plain(pct)} %" + (f" up to {end:,f}" if end is not None else f" above {over:,f}" if over else "")
-        for over, end, pct in tiers(share)
-    ]
-    cap = f", at most {share.cap_total:,f} {share.currency} over all periods" if share.cap_total is not None else ""
-    return f"{', '.join(steps)} of {share.basis.replace('_', ' ')} a {share.settle}{cap}"
-
-
-def _plain(value: Decimal) -> str:
-    return format(value.normalize() if value else Decimal(0), "f")

@@ -1,5 +1,5 @@
-"""Sums of use by stretches of days, cut wherever a term, a price or a question begins or ends, so that each stretch counts
-whole. Knows the ledger's sums; refuses to know what they are for."""
+"""Sums of use by stretches of days, cut wherever a term, a price or a question begins or ends, so that each stretch
+counts whole. Knows the ledger's sums; refuses to know what they are for."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Sums:
     def __init__(self, span: Period, edges: Iterable[date], uses: Iterable[Use]) -> None:
         """`uses` are by the stretches that begin on `edges`, or by day."""
         self.span = span
-        self.edges = frozenset(edges)
+        self.edges = edges if isinstance(edges, frozenset) else frozenset(edges)
         found: dict[int, list[Use]] = {}
         for use in uses:
             found.setdefault(use.at, []).append(use)
