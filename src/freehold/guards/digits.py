@@ -14,18 +14,23 @@ from freehold.guards.numbers import card_network, is_ipv4
 
 # Of shapes: begins with a digit and looks back from there, so that the engine finds the next digit by itself. The bound
 # keeps what is looked at again small.
-_RUN: Final = re.compile(rb"0(?<![A0_]0)(?<!0\.0)(?:(?:[ .-]|\)[ -]?| ?\(|/| [/-] )?0){3,35}(?![A0_])")
+_RUN: Final = re.compile(rb"0(?<![A0_]0)(?<!0\.0)(?:(?:[ .-]|\)[ -]?| ?\(|/| [/-] )?0){3,35}(?:(?![A0_])|(?=A0))")
 """Digits, four or more, with what parts the groups of one number between them."""
 _CARD: Final = re.compile(
-    r"(?<![\d.])(?:\d{13,19}|\d{4}(?P<s>[ .-])\d{4}(?P=s)\d{4}(?P=s)\d{4}(?:(?P=s)\d{1,3}(?!\d))?"
+    r"(?<![\d.])(?:\d{14,19}|\d{4}(?P<s>[ .-])\d{4}(?P=s)\d{4}(?P=s)\d{4}(?:(?P=s)\d{1,3}(?!\d))?"
     r"|\d{4}(?P<t>[ .-])\d{6}(?P=t)\d{4,5})(?!\d)"
 )
 _PIECE: Final = re.compile(r"\([^ ]+(?: [^ (]+)*|[^ (]+")
 _WORD: Final = re.compile(r"\w+")
+_GROUP: Final = re.compile(r"\d*")
 _NOT_DIGIT: Final = re.compile(r"\D+")
+_EXTENSION: Final = re.compile(r"[xX]\d{1,6}(?!\w)", re.ASCII)
+_CARDS: Final = frozenset(
+    {"card", "cards", "cc", "credit", "debit", "visa", "maestro", "karte", "carte", "tarjeta", "carta"}
+)
 _VERSIONS: Final = ("version", "ver", "release", "firmware", "build")
 
-_BEFORE, _AFTER = 64, 32
+_BEFORE, _AFTER = 64, 44
 """Characters before and after a number in which a word may tell what it is."""
 
 
@@ -42,10 +47,16 @@ def find_runs(text: str, shape: bytes, taken: list[Finding]) -> Iterator[Finding
         if which < len(taken) and taken[which].start < end:
             at = before = taken[which].end if taken[which].start <= start else end
             continue
+        extension = _EXTENSION.match(text, end)
+        if shape[end : end + 1] == b"A" and extension is None:
+            at = end
+            continue
         found = _whole(text, start, end, before)
         if found is None and end - start > 8:
             found = _part(text, start, end, before)
         if found is not None:
+            if extension is not None and found.end == end and found.kind == "PHONE":
+                found = found._replace(end=extension.end())
             yield found
             end = found.end
         at = before = end
@@ -56,7 +67,7 @@ def _whole(text: str, start: int, end: int, before: int) -> Finding | None:
     written = text[start:end]
     digits = written if written.isdigit() else _NOT_DIGIT.sub("", written)
     count = len(digits)
-    if count < 7 or written.count(".") == 3:
+    if count < 6 or written.count(".") == 3:
         address = written.partition("/")[0]
         if (
             written.count(".") == 3
@@ -64,14 +75,14 @@ def _whole(text: str, start: int, end: int, before: int) -> Finding | None:
             and not text[max(0, start - 9) : start].lower().strip().endswith(_VERSIONS)
         ):
             return Finding("IP", start, start + len(address))
-        if count < 7:
+        if count < 6:
             return None
     lead = text[max(0, start - 2) : start]
     if "+" in lead:
         return _international(start - 2 if lead in ("(+", "+(") else start - 1, text, start, end)
     if lead.endswith("(") and ")" in written:
         start, written = start - 1, "(" + written
-    if count > 12 and _CARD.fullmatch(written):
+    if count > 13 and _CARD.fullmatch(written):
         network = card_network(digits)
         if network is not None:
             return Finding("CARD", start, end, network)
@@ -82,7 +93,7 @@ def _whole(text: str, start: int, end: int, before: int) -> Finding | None:
         return Finding("NATIONAL_ID", start, end, note)
     if count > 16:
         return None
-    if digits.startswith("00") and count > 9:
+    if digits.startswith("00") and 9 < count < len(written):
         found = _international(start, text, start + 2, end)
         if found is not None:
             return found
@@ -101,9 +112,14 @@ def _told(text: str, start: int, end: int, before: int, written: str, digits: st
     for part, row in national.BY_PART:
         if part in near and len(digits) in row.lengths and row.check(digits):
             return Finding("NATIONAL_ID", start, end, row.note)
+    if 12 <= len(digits) <= 13 and not words.isdisjoint(_CARDS):  # short numbers, as rare as article numbers are many
+        network = card_network(digits)
+        if network is not None:
+            return Finding("CARD", start, end, network)
     country = phones.national(written, digits)
     if country is None and phones.in_context(written, digits):
         told = not words.isdisjoint(phones.WORDS) or any(part in near for part in phones.PARTS)
+        told = told or phones.NEXT.match(after) is not None
         country = "" if told else None
     return None if country is None else Finding("PHONE", start, end, country)
 
@@ -114,7 +130,8 @@ def _international(begin: int, text: str, start: int, end: int) -> Finding | Non
         digits = _NOT_DIGIT.sub("", text[start:end])
         if len(digits) < 7:
             return None
-        country = phones.international(digits) if len(digits) <= 16 else None
+        first = _GROUP.match(text, start, end)
+        country = phones.international(digits, first.end() - start if first else 0) if len(digits) <= 16 else None
         if country is not None:
             return Finding("PHONE", begin, end, country)
         shorter = end - 1

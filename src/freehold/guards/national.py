@@ -69,6 +69,8 @@ _ROWS: Final = (
     Row("NZ IRD", (8, 9), checks.nz_ird, "ird"),
     Row("BR CPF", (11,), checks.br_cpf, "cpf"),
     Row("AR CUIL", (11,), checks.ar_cuil, "cuil cuit"),
+    Row("CL RUT", (8, 9), checks.cl_rut, "rut"),
+    Row("DO cédula", (11,), checks.luhn, "cédula cedula"),
     Row("EC cédula", (10,), checks.ec_cedula, "cédula cedula"),
     Row("ZA ID", (13,), checks.za_id, "id identity"),
     Row("IL ת.ז.", (9,), checks.il_id, "teudat zehut תז"),
@@ -110,7 +112,7 @@ _FORMS: Final = re.compile(
     r"""
       (?P<us>\d{3}-\d\d-\d{4})
     | (?P<br>\d{3}\.\d{3}\.\d{3}-\d\d)
-    | (?P<be>\d\d\.\d\d\.\d\d-\d{3}[.-]\d\d)
+    | (?P<be>\d\d(?P<b>[ .])\d\d(?P=b)\d\d[ .-]\d{3}[ .-]\d\d)
     | (?P<se>(?:19|20)?\d{6}-\d{4})
     | (?P<cz>\d{6}/\d{3,4})
     | (?P<ch>756[. ]\d{4}[. ]\d{4}[. ]\d\d)
@@ -215,7 +217,7 @@ LETTERED: Final = (
     _lettered("ES NIE", "A0000000A A-0000000-A A0000000-A",
         r"[XYZ](?<!\w.)-?\d{7}-?[A-HJ-NP-TV-Z](?!\w)", checks.es_dni),
     _lettered("IE PPS", "0000000A 0000000_A",
-        r"\d(?<![\w.-].)\d{6}[ ]?[A-W][A-IW]?(?!\w)", checks.ie_pps),
+        r"\d(?<![\w.-].)\d{6}[ ]?[A-W][A-ITWX]?(?!\w)", checks.ie_pps),
     _lettered("DE RVNR", "00000000A000 000000_A_00",
         r"\d(?<![\w.-].)\d[ ]?\d{6}[ ]?[A-Z][ ]?\d\d[ ]?\d(?!\w)", checks.de_rvnr),
     _lettered("FR NIR", "00000A00000000 _0A_000",

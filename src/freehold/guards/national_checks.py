@@ -149,7 +149,8 @@ def dk_cpr_old(n: str) -> bool:
 
 
 def fi_hetu(n: str) -> bool:
-    return born(n[:2], n[2:4]) and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(n[:6] + n[7:10]) % 31] == n[10]
+    """With its century sign where that is a letter."""
+    return born(n[:2], n[2:4]) and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(n[:6] + n[-4:-1]) % 31] == n[-1]
 
 
 def no_fnr(n: str) -> bool:
@@ -181,7 +182,8 @@ def at_svnr(n: str) -> bool:
 
 
 def ie_pps(n: str) -> bool:
-    total = weighed(n, (8, 7, 6, 5, 4, 3, 2)) + ("WABCDEFGHI".index(n[8]) * 9 if n[8:] else 0)
+    """A ninth letter counts, but for W, T and X of old numbers of spouses."""
+    total = weighed(n, (8, 7, 6, 5, 4, 3, 2)) + 9 * max("WABCDEFGHI".find(n[8:]), 0)
     return "WABCDEFGHIJKLMNOPQRSTUV"[total % 23] == n[7]
 
 

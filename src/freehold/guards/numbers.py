@@ -37,14 +37,16 @@ _NETWORKS = tuple(
         diners 360000 369999 14/16/17/18/19
         diners 380000 399999 14/16/17/18/19
         jcb 352800 358999 16/17/18/19
+        jcb 213100 213199 15
+        jcb 180000 180099 15
         discover 601100 601199 16/17/18/19
         discover 644000 659999 16/17/18/19
         unionpay 620000 629999 16/17/18/19
         unionpay 810000 817199 16/17/18/19
-        maestro 500000 509999 13/14/15/16/17/18/19
-        maestro 560000 589999 13/14/15/16/17/18/19
-        maestro 630000 639999 13/14/15/16/17/18/19
-        maestro 670000 679999 13/14/15/16/17/18/19
+        maestro 500000 509999 12/13/14/15/16/17/18/19
+        maestro 560000 589999 12/13/14/15/16/17/18/19
+        maestro 630000 639999 12/13/14/15/16/17/18/19
+        maestro 670000 679999 12/13/14/15/16/17/18/19
         rupay 606900 608999 16
         rupay 817200 820199 16
         hipercard 606282 606282 16
@@ -61,7 +63,7 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 def card_network(digits: str) -> str | None:
     """Return the network of the payment card that the digits number, e.g. `visa`; None: they number none. A network's
     range and the Luhn check (ISO/IEC 7812-1, annex B) must both hold."""
-    if not 13 <= len(digits) <= 19:
+    if not 12 <= len(digits) <= 19:
         return None
     issuer = int(digits[:6])
     for network, first, last, lengths in _NETWORKS:
@@ -73,7 +75,7 @@ def card_network(digits: str) -> str | None:
 
 
 def is_card(digits: str) -> bool:
-    """Return whether 13 to 19 digits number a payment card."""
+    """Return whether 12 to 19 digits number a payment card."""
     return card_network(digits) is not None
 
 

@@ -58,18 +58,19 @@ _NATIONAL: Final = re.compile(
     | (?P<IN>[6-9]\d{4}[ -]\d{5})
     | (?P<ES>[6-9]\d\d(?P<e>[ .-])\d\d(?P=e)\d\d(?P=e)\d\d)
     | (?P<SEVEN>[1-9]\d[ ]\d{3}[ ]\d\d[ ]\d\d)                       # 12 345 67 89: Poland, Spain
+    | (?P<NO>[49]\d\d[ ]\d\d[ ]\d{3})
     | (?P<FR>0[1-9](?P<f>[ .-])\d\d(?P=f)\d\d(?P=f)\d\d(?P=f)\d\d)
     | (?P<SE>0[1-9]\d{0,2}-\d{2,3}[ ]\d\d[ ]\d\d)
     | (?P<PAREN>\(0[1-9]\d{0,4}\)(?:[ -]|[ ][/-][ ])?\d{2,8}(?:[ -]\d{2,4}){0,3}
               | \(06[ ]\d{1,2}\)[ ]\d{3}[ ]\d{3,4}
-              | \([1-9]\d{0,3}\)[ ]?\d{3,4}[ -]?\d{4})
+              | \([1-9]\d{0,3}\)[ ]?\d{3,4}[ -]?\d{3,4})
     | (?P<TRUNK>0[1-9]\d{0,4}(?:[ /.-]|[ ][/-][ ])\d{2,8}(?:[ /-]\d{2,5}){0,4})
     """,
     re.VERBOSE,
 )
 _LEAST: Final = {"PAREN": 8, "TRUNK": 9}
 _MOST: Final = {"PAREN": 12, "TRUNK": 13}
-_NAMED: Final = frozenset({"US", "RU", "BR", "CN", "IN", "ES", "FR", "SE"})
+_NAMED: Final = frozenset({"US", "RU", "BR", "CN", "IN", "ES", "FR", "SE", "NO"})
 _ZIP: Final = re.compile(r"0\d{4}-\d{4}")
 
 _WORDS: Final = """
@@ -85,6 +86,9 @@ _WORDS: Final = """
 WORDS: Final = frozenset(_WORDS.split())
 """Words that tell that a number is of a telephone, as they stand in a text put in lower case."""
 
+NEXT: Final = re.compile(r"[ (-]{0,3}(?:fax|office|mobile|cell|home|desk|phone|tel|mobil|büro)\b")
+"""What may come after a number and tell the same: 555 0123 (mobile)."""
+
 PARTS: Final = (
     "电话", "電話", "手机", "手機", "携帯", "联系", "전화", "휴대폰", "연락처", "โทร", "هاتف", "جوال", "موبايل",
     "טלפון", "נייד", "फोन", "फ़ोन", "मोबाइल", "☎", "📞", "📱",
@@ -92,15 +96,19 @@ PARTS: Final = (
 """The same for scripts that do not part words by spaces, or that join them."""
 
 
-def international(digits: str) -> str | None:
-    """Return the country ("" for a service without one) of a number given after its + or 00; None: it is none."""
+def international(digits: str, first: int) -> str | None:
+    """Return the country ("" for a service without one) of a number given after its + or 00; None: it is none.
+
+    `first`: digits before the first separator, which parts no calling code: +3.14 is a sum.
+    """
     for width in (1, 2, 3):
         row = _CODES.get(digits[:width])
         if row is not None:
             country, shortest, longest = row
+            rest = len(digits) - width
             # After the code, a 0 is dialled at home only; people write it all the same: +49 (0)30 ...
-            rest = len(digits) - width - (digits[width : width + 1] == "0" and country != "IT")
-            return country if shortest <= rest <= longest and rest + width >= 7 else None
+            fits = shortest <= rest <= longest or (digits[width] == "0" and shortest <= rest - 1 <= longest)
+            return country if fits and first >= width and len(digits) >= 7 else None
     return None
 
 
@@ -122,7 +130,7 @@ def national(raw: str, digits: str) -> str | None:
 
 def in_context(raw: str, digits: str) -> bool:
     """Return whether digits may be a telephone number where a word near by says that there is one."""
-    return 7 <= len(digits) <= 13 and not is_date(raw)
+    return 6 + (len(raw) == len(digits)) <= len(digits) <= 13 and not is_date(raw)
 
 
 def is_date(raw: str) -> bool:
