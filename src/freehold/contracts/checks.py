@@ -26,7 +26,7 @@ def check(contract: Contract) -> Iterator[Fault]:
     """Yield all that cannot be meant in a contract whose fields have the right form."""
     if not _ID.fullmatch(contract.id):
         yield "id", f"{contract.id!r} is no id", "letters, digits, dots, dashes and underscores, without blanks"
-    if contract.supersedes == contract.id:
+    if contract.supersedes and contract.supersedes == contract.id:
         yield "supersedes", "is the contract itself", "name the id of the one that it replaces"
     yield from _party(contract)
     yield from _term(contract)

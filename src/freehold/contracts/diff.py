@@ -60,7 +60,7 @@ def _compare(old: Any, new: Any, where: str) -> Iterable[Change]:
         before, after = _keyed(old), _keyed(new)
         for key in dict.fromkeys((*before, *after)):
             yield from _compare(before.get(key), after.get(key), f"{where}[{key}]")
-    else:
+    elif shape is not tuple or set(old) != set(new):
         yield _told(where, old, new)
 
 

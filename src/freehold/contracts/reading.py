@@ -141,8 +141,8 @@ class Form:
         if bare is date:
             return self._day(raw, where)
         if type(raw) is not bare:
-            quoted = "; put it in quotes" if bare is str and isinstance(raw, int | Decimal | date) else ""
-            self.note(where, f"must be {_KINDS[bare]}, not {_kind(raw)}{quoted}")
+            hint = "put it in quotes" if bare is str else "write true or false, without quotes"
+            self.note(where, f"must be {_KINDS[bare]}, not {_kind(raw)}", hint)
             return None
         if bare is str and _CONTROL.search(raw):
             self.note(where, "holds a control character", "leave it out")

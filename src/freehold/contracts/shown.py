@@ -4,13 +4,14 @@ Knows contracts and the day that it is told; refuses to print."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import msgspec
 
+from freehold.contracts.calendar import notice_day
 from freehold.contracts.fields import sources, usual
-from freehold.contracts.register import Register, State, Version, ahead, rolled
+from freehold.contracts.register import Register, State, Version, ahead
 from freehold.contracts.terms import Contract, FirstAvailability
 from freehold.contracts.wording import plain, sentence
 
@@ -101,18 +102,16 @@ def dates(register: Register, version: Version, day: date) -> Dates:
     """Return when a contract ends, seen from `day`."""
     term, state = version.contract.term, register.state(version, day)
     last, renews = register.last_day(version, day), register.renews(version, day)
-    days = term.notice_days.customer
-    told = Dates(term.start, last, renews, None, None)
-    if state not in ("active", "future", "in_notice"):
-        return told
-    soonest = max(day, term.start)
-    if renews and days is not None and term.end is not None:
-        ends = rolled(term.end, term.renewal.months, ahead(soonest, days))
-        if register.last_day(version, ends) == ends != date.max:
-            return msgspec.structs.replace(told, notice_by=ends - timedelta(days=days), free_from=ahead(ends, 1))
-    elif last is None and days is not None:
-        return msgspec.structs.replace(told, free_from=ahead(soonest, days + 1))
-    return msgspec.structs.replace(told, free_from=None if renews or last is None else ahead(last, 1))
+    days, notice_by, free_from = term.notice_days.customer, None, None
+    if state in ("active", "future", "in_notice"):
+        notice_by = notice_day(register, version, day)
+        if notice_by is not None and days is not None:
+            free_from = ahead(notice_by, days + 1)
+        elif last is not None:
+            free_from = None if renews else ahead(last, 1)
+        elif days is not None:
+            free_from = ahead(max(day, term.start), days + 1)
+    return Dates(term.start, last, renews, notice_by, free_from)
 
 
 def row(register: Register, version: Version, day: date) -> Row:
