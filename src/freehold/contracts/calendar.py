@@ -20,6 +20,11 @@ Kind = Literal[
 """What happens on a day. `notice` is the last day on which we can end a term that renews itself, `supplier_notice` the
 last on which the supplier can."""
 
+_AFTER = {
+    "pay": "what is lacking is to be paid",
+    "rollover": "what is lacking goes on to the next one",
+    "none": "nothing is owed for what is lacking",
+}
 _DAY = timedelta(days=1)
 _FURTHEST = date.max - timedelta(days=1)
 
@@ -160,8 +165,7 @@ def _commitments(contract: Contract) -> Iterator[Event]:
     for index, commitment in enumerate(contract.commitment):
         at, what = f"commitment.{index}", _promised(commitment)
         yield Event(commitment.start, "commitment_start", contract.id, f"{at}.start", f"use begins to count: {what}")
-        said = {"pay": "what is lacking is to be paid", "rollover": "what is lacking goes on to the next one"}
-        after = said.get(commitment.shortfall, "what is lacking is forgiven")
+        after = "they are paid for in any case" if commitment.type == "units" else _AFTER[commitment.shortfall]
         yield Event(commitment.end, "commitment_end", contract.id, f"{at}.end", f"last day for {what}; {after}", True)
 
 

@@ -202,7 +202,7 @@ def _add(tally: _Tally, commitment: Commitment, use: Used, day: date) -> None:
 
 
 def _amount(type: str, number: int) -> Decimal:
-    return Decimal(number).scaleb(-9) if type == "spend" else Decimal(number)
+    return _exact(Decimal(number).scaleb(-9)) if type == "spend" else Decimal(number)
 
 
 Until = Callable[[date], Decimal]

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freehold.app.cli import arguments
+from freehold.app.cli import arguments, contracts_watch
 
 if TYPE_CHECKING:
     from freehold.app.cli.parser import Commands, Context
@@ -36,6 +36,7 @@ def register(commands: Commands) -> None:
     )
     diff_.add_argument("old", metavar="OLD", help="id of a contract, or a contract file")
     diff_.add_argument("new", metavar="NEW", nargs="?", help="the one to compare it with")
+    contracts_watch.register(group)
     schema_ = group.add("schema", schema, "print the JSON schema of a contract file, for editors and checkers")
     schema_.add_argument("--markdown", action="store_true", help="the reference page instead")
 
