@@ -21,13 +21,17 @@ KINDS = ("conversation", "message", "file", "project", "prompt", "assistant", "m
 
 class Held(msgspec.Struct):
     """What one party may still hold: attempts whose words it saw, of whatever purpose, failed ones too (words may have
-    left), and their input tokens. `until` is when the last of it has run out, as promised; `unstated` are attempts for
-    which nobody said how long, so that none of them ever runs out."""
+    left), and their input tokens. `until` is when the last of it has run out, as promised. `by_days` are the attempts
+    by the days for which they may be kept; for those at -1 nobody said how long, so they never run out."""
 
     requests: int = 0
     tokens: int = 0
     until: date | None = None
-    unstated: int = 0
+    by_days: dict[int, int] = {}
+
+    @property
+    def unstated(self) -> int:
+        return self.by_days.get(-1, 0)
 
 
 async def held(store: Store, lens: Lens, now: int, keep: Callable[[Use], bool]) -> dict[str, Held]:
@@ -47,11 +51,10 @@ async def held(store: Store, lens: Lens, now: int, keep: Callable[[Use], bool]) 
 def _count(found: dict[str, Held], lens: Lens, use: Use) -> None:
     for party in {lens.party(each) for each in recipients(use)}:
         one = found.setdefault(party, Held())
-        if use.retention < 0:
-            one.unstated += use.attempts
-        else:
-            one.requests += use.attempts
-            one.tokens += use.input
+        one.requests += use.attempts
+        one.tokens += use.input
+        one.by_days[use.retention] = one.by_days.get(use.retention, 0) + use.attempts
+        if use.retention > 0:
             last = day_of(use.last_day) + timedelta(days=use.retention)
             one.until = last if one.until is None else max(one.until, last)
 
