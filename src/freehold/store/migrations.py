@@ -280,8 +280,8 @@ MIGRATIONS += (
         11,
         "vault",
         (
-            # A conversation's own key, wrapped with the house's: who deletes the row has made its pseudonyms unreadable.
-            # `conversation` is a keyed hash of its name.
+            # A conversation's own key, wrapped with the house's: who deletes the row has made its pseudonyms
+            # unreadable. `conversation` is a keyed hash of its name.
             """CREATE TABLE vault_key(
                 id TEXT PRIMARY KEY, conversation TEXT NOT NULL UNIQUE, nonce {blob} NOT NULL, wrapped {blob} NOT NULL,
                 created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL)""",
@@ -289,6 +289,33 @@ MIGRATIONS += (
             """CREATE TABLE vault(
                 key TEXT NOT NULL, token TEXT NOT NULL, kind TEXT NOT NULL, nonce {blob} NOT NULL,
                 ciphertext {blob} NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (key, token))""",
+        ),
+    ),
+    Migration(
+        12,
+        "probe",
+        (
+            # What a deployment was found to do, or not, when it was asked; the latest of each counts.
+            """CREATE TABLE probe(
+                id TEXT PRIMARY KEY, deployment TEXT NOT NULL, model TEXT NOT NULL, capability TEXT NOT NULL,
+                found TEXT NOT NULL, at BIGINT NOT NULL, call TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '')""",
+            "CREATE INDEX probe_deployment ON probe(deployment, at)",
+        ),
+    ),
+    Migration(
+        13,
+        "sight",
+        (
+            # Sums of who saw words by key, UTC day (`at`: its begin) and way: all that tells them apart, as a JSON
+            # array kept once in `sight_way`; up to the entry that meta `sight` names: derived from `entry`, may be
+            # emptied.
+            "CREATE TABLE sight_way(id BIGINT PRIMARY KEY, way TEXT NOT NULL)",
+            """CREATE TABLE sight(
+                key TEXT NOT NULL, at BIGINT NOT NULL, way BIGINT NOT NULL,
+                calls BIGINT NOT NULL, attempts BIGINT NOT NULL, input BIGINT NOT NULL, output BIGINT NOT NULL,
+                first_at BIGINT NOT NULL, first_seq BIGINT NOT NULL, last_at BIGINT NOT NULL, last_seq BIGINT NOT NULL,
+                PRIMARY KEY (key, at, way))""",
+            "INSERT INTO meta(name, value) VALUES ('sight', 0)",
         ),
     ),
 )

@@ -156,7 +156,7 @@ def try_out(context: Context) -> int:
         "deployments/{name}/try",
         params={"name": args.name},
         body=body,
-        key=_key(context, args.key),
+        key=key_id(context, args.key),
         timeout=_LONG,
     )
     if not tried["ok"]:
@@ -168,7 +168,7 @@ def try_out(context: Context) -> int:
     return 0
 
 
-def _key(context: Context, which: str) -> str:
+def key_id(context: Context, which: str) -> str:
     """Return the id of an active key, given by name or id. Raises NotFound."""
     from freehold import access
     from freehold.app.cli.stored import run

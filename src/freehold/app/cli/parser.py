@@ -13,7 +13,9 @@ from freehold.app.cli import (
     configuration,
     console,
     contracts,
+    dependency,
     doctor,
+    gap,
     history,
     keys,
     ledger,
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from freehold.app.place import Kept, Place
     from freehold.app.settings import Config
 
-_GROUPS = (server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, chat, history)
+_GROUPS = (
+    server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, dependency, gap, chat,
+    history,
+)  # fmt: skip
 
 
 class Context:

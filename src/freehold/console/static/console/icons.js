@@ -7,6 +7,7 @@ import { html } from "../vendor/preact.mjs";
 const PATHS = {
   overview: "M3 17V9m4.7 8V4m4.6 13v-6M17 17V7",
   dependency: "M10 4.5v4m0 0-4.5 4m4.5-4 4.5 4M10 4.5h.01M5 15h1m8 0h1M8.5 3h3v3h-3zM4 12.5h3v3H4zm9 0h3v3h-3z",
+  gap: "M3 5h5v10H3zM12 5h5v10h-5zM8 10h1m2 0h1",
   contracts: "M5 3h7l3 3v11H5zM12 3v3h3M7.5 9.5h5M7.5 12h5M8 14.8c1-1.2 1.6.8 2.6-.2",
   settlement: "M10 3v14M6.5 6h7M4 12l2.5-6L9 12zm7 0 2.5-6L16 12zM7 17h6",
   guards: "M10 2.8 16 5v4.7c0 3.7-2.5 6.3-6 7.5-3.5-1.2-6-3.8-6-7.5V5zM10 7v3.5m0 2.5h.01",

@@ -21,6 +21,7 @@ const GROUPS = [
   ]],
   [() => t("Independence"), [
     { id: "dependency", label: () => t("Dependency"), load: () => import("./dependency.js") },
+    { id: "gap", label: () => t("What would be lost"), load: () => import("./gap.js") },
     { id: "contracts", label: () => t("Contracts"), load: () => import("./contracts.js") },
     { id: "settlement", label: () => t("Settlement"), load: () => import("./settlement.js") },
     { id: "guards", label: () => t("Guards"), load: () => import("./guards.js") },
