@@ -65,6 +65,19 @@ def events(data: bytes) -> Iterator[Event]:
             yield Event(payload, _field(block, b"event"), _field(block, b"id"))
 
 
+def blocks(data: bytes) -> Iterator[tuple[bytes, Event | None]]:
+    """Yield each of the whole events in `data` as it stands there, blank line included, and what it says; None for a
+    comment."""
+    if data.startswith(b"data: {") and data.find(b"\n") == len(data) - 2 and data.endswith(b"}\n\n"):
+        yield data, Event(data[6:-2], None, None)
+        return
+    ends = [match.end() for match in _BLANK_LINE.finditer(data)]
+    for start, end in pairwise([0, *ends, len(data)] if not ends or ends[-1] < len(data) else [0, *ends]):
+        block = data[start:end]
+        payload = _payload(block)
+        yield block, Event(payload, _field(block, b"event"), _field(block, b"id")) if payload is not None else None
+
+
 def _payload(block: bytes) -> bytes | None:
     """Return the data lines of an event, joined with a line feed; None when it has none."""
     lines = []

@@ -1,0 +1,231 @@
+"""Pseudonyms and what they stand for, encrypted under a key for each conversation. Knows keys, tokens and two tables;
+refuses to know who calls and how anything is found.
+
+A pseudonym is the kind of the value and the beginning of an HMAC of it under the conversation's key: the same value has
+the same one throughout a conversation and another one elsewhere, and nobody can try values out on it. The key is kept
+wrapped with the house's; whoever deletes its row has made the conversation's pseudonyms unreadable for good, copies of
+their own rows included.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from freehold.core.clock import now_ns
+from freehold.core.errors import ConfigError, StoreError
+from freehold.core.ids import new_id
+from freehold.store import Store
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+DAY = 86_400 * 1_000_000_000
+FRESH = 2 * 1_000_000_000
+"""How long a worker believes what it has read of a conversation, ns: the longest that an erasure takes to be known."""
+SHORTEST, LONGEST = 6, 32
+"""Hexadecimal digits of a token: as few as tell it from all others of its conversation and from what is there."""
+KEY_BYTES = 32
+_NONCE = 12
+_TRIES = 4
+
+Value = tuple[str, str]
+"""A kind of finding and the words found."""
+
+
+class Conversation(msgspec.Struct):
+    """What is known of one conversation: its key, and the tokens given so far, each as `KIND_hex`. Times in ns;
+    `stored` is false while nothing of it is in the store."""
+
+    id: str
+    secret: bytes
+    stored: bool = False
+    read_at: int = 0
+    expires_at: int = 0
+    values: dict[str, Value] = {}
+    tokens: dict[Value, str] = {}
+
+    @classmethod
+    def begun(cls) -> Conversation:
+        """Return a new one, which nobody else knows."""
+        return cls(new_id("vault"), os.urandom(KEY_BYTES))
+
+    def give(self, value: Value, token: str) -> None:
+        """Note that `token` stands for `value`."""
+        self.values[token] = value
+        self.tokens.setdefault(value, token)
+
+    def name(self, values: Iterable[Value], taken: Collection[str]) -> dict[Value, str]:
+        """Return a token for each value, and note it: the shortest that stands for nothing else here and is not among
+        `taken` (upper case)."""
+        return {value: self.tokens.get(value) or self._named(value, taken) for value in values}
+
+    def _named(self, value: Value, taken: Collection[str]) -> str:
+        kind, words = value
+        digits = hmac.digest(self.secret, f"{kind}\0{words}".encode("utf-8", "surrogatepass"), "sha256").hex()
+        token = f"{kind}_{digits}"
+        for size in range(SHORTEST, LONGEST + 1, 2):
+            made = f"{kind}_{digits[:size]}"
+            if made not in self.values and made.upper() not in taken:
+                token = made
+                break
+        self.give(value, token)
+        return token
+
+
+class Vault:
+    """The pseudonyms of all conversations. One for each worker; any number share the store.
+
+    `key` is the house's own, 32 bytes: ConfigError for another length. `days` without use after which a conversation's
+    pseudonyms are forgotten. All methods raise StoreError when the store is away, or was written with another key.
+    """
+
+    def __init__(
+        self, store: Store, key: bytes, *, days: int = 90, most: int = 256, clock: Callable[[], int] = now_ns
+    ) -> None:
+        if len(key) != KEY_BYTES:
+            raise ConfigError(
+                f"vault.key: {len(key)} bytes, but it takes {KEY_BYTES}.",
+                hint="make one with `openssl rand -base64 32`, or leave it out: Freehold then makes a file with one",
+            )
+        self._store = store
+        self._wrap = hmac.digest(key, b"freehold vault: wrap", "sha256")
+        self._names = hmac.digest(key, b"freehold vault: names", "sha256")
+        self._span = days * DAY
+        self._most = most
+        self._clock = clock
+        self._known: dict[str, Conversation] = {}
+
+    async def pseudonyms(self, conversation: str, values: Iterable[Value], taken: Collection[str]) -> dict[Value, str]:
+        """Return a token for each value, the same one as before where it has one; on record once this returns. A new
+        one is none of `taken`: token-like words that stand in the text, in upper case."""
+        name = self._name(conversation)
+        wanted = list(dict.fromkeys(values))
+        if not wanted:
+            return {}
+        known = self._known.get(name)
+        if known is None or self._clock() - known.read_at >= FRESH:
+            known = await self._read(name)
+        for _ in range(_TRIES):
+            new = [value for value in wanted if value not in known.tokens]
+            if not new and known.expires_at - self._clock() > self._span - DAY:
+                return {value: known.tokens[value] for value in wanted}
+            # What counts is what is in the store afterwards: another worker may have been there, or an erasure.
+            await self._write(name, known, new, taken)
+            known = await self._read(name)
+        raise StoreError("The vault changes faster than it can be read.", hint="try the call again")
+
+    async def reveal(self, conversation: str, token: str) -> str | None:
+        """Return what a token of the conversation stands for (with or without its brackets); None when it is none of
+        its tokens, or no longer."""
+        found = (await self._read(self._name(conversation))).values.get(token.strip("<>[] "))
+        return found[1] if found is not None else None
+
+    async def erase(self, conversation: str) -> bool:
+        """Make the conversation's pseudonyms unreadable for good; return whether it had any. A worker that has just
+        read them knows within two seconds."""
+        name = self._name(conversation)
+        self._known.pop(name, None)
+        found = await self._store.fetch("SELECT id FROM vault_key WHERE conversation = ?", name)
+        await self._delete([row[0] for row in found])
+        return bool(found)
+
+    async def sweep(self) -> int:
+        """Forget conversations whose time is over; return how many."""
+        over = await self._store.fetch("SELECT id FROM vault_key WHERE expires_at < ? LIMIT 1000", self._clock())
+        await self._delete([row[0] for row in over])
+        return len(over)
+
+    async def _delete(self, ids: list[str]) -> None:
+        if ids:
+            rows = [(each,) for each in ids]
+            await self._store.shred("vault_key", ("DELETE FROM vault_key WHERE id = ?", rows))
+            # Together with what was written between somebody's look at the key and now: nobody can read it any more.
+            gone = "DELETE FROM vault WHERE key NOT IN (SELECT id FROM vault_key)"
+            await self._store.shred("vault", ("DELETE FROM vault WHERE key = ?", rows), (gone, [()]))
+
+    def _name(self, conversation: str) -> str:
+        """What the store knows a conversation by: nobody learns from it whose it is."""
+        return hmac.digest(self._names, conversation.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
+
+    async def _read(self, name: str) -> Conversation:
+        """Return the conversation as it is in the store; a new one where it is not."""
+        at = self._clock()
+        rows = await self._store.fetch(
+            "SELECT k.id, k.nonce, k.wrapped, k.expires_at, v.token, v.kind, v.nonce, v.ciphertext "
+            "FROM vault_key k LEFT JOIN vault v ON v.key = k.id WHERE k.conversation = ?",
+            name,
+        )
+        known = self._known.pop(name, None)
+        if not rows:
+            return Conversation.begun()
+        id_, nonce, wrapped, expires_at = rows[0][:4]
+        if known is None or known.id != id_:
+            known = Conversation(id_, _open(self._wrap, nonce, wrapped, f"{name} {id_}"), True)
+        for _, _, _, _, token, kind, nonce, ciphertext in rows:
+            if token is not None and token not in known.values:
+                words = _open(known.secret, nonce, ciphertext, f"{id_} {token}")
+                known.give((kind, words.decode("utf-8", "surrogatepass")), token)
+        known.read_at, known.expires_at = at, expires_at
+        self._known[name] = known  # last, as the one used last
+        if len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+        return known
+
+    async def _write(self, name: str, known: Conversation, new: list[Value], taken: Collection[str]) -> None:
+        """Put new pseudonyms on record, and that the conversation goes on."""
+        at = self._clock()
+        # On a copy: nothing is known that is not in the store.
+        named = msgspec.structs.replace(known, values=dict(known.values), tokens=dict(known.tokens)).name(new, taken)
+        steps: list[tuple[str, list[tuple[object, ...]]]] = []
+        if not known.stored:
+            nonce, wrapped = _shut(self._wrap, known.secret, f"{name} {known.id}")
+            steps.append((_NEW_KEY, [(known.id, name, nonce, wrapped, at, at + self._span)]))
+        if new:
+            rows: list[tuple[object, ...]] = []
+            for (kind, words), token in named.items():
+                sealed = _shut(known.secret, words.encode("utf-8", "surrogatepass"), f"{known.id} {token}")
+                rows.append((known.id, token, kind, *sealed, at))
+            steps.append((_NEW_TOKEN, rows))
+        steps.append(("UPDATE vault_key SET expires_at = ? WHERE id = ?", [(at + self._span, known.id)]))
+        await self._store.write(*steps)
+
+
+_NEW_KEY = (
+    "INSERT INTO vault_key(id, conversation, nonce, wrapped, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO NOTHING"
+)
+_NEW_TOKEN = (
+    "INSERT INTO vault(key, token, kind, nonce, ciphertext, created_at) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO NOTHING"
+)
+
+
+def _aead(key: bytes) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - most processes keep no vault
+
+    return AESGCM(key)
+
+
+def _shut(key: bytes, words: bytes, about: str) -> tuple[bytes, bytes]:
+    """Return a nonce and the words encrypted (AES-256-GCM), bound to what they are about."""
+    nonce = os.urandom(_NONCE)
+    return nonce, _aead(key).encrypt(nonce, words, about.encode())
+
+
+def _open(key: bytes, nonce: bytes, shut: bytes, about: str) -> bytes:
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+
+    try:
+        return _aead(key).decrypt(nonce, shut, about.encode())
+    except InvalidTag:
+        raise StoreError(
+            "The vault of pseudonyms was written with another key, or has been tampered with.",
+            code="vault_unreadable",
+            retryable=False,
+            hint="put the key back that [vault] key named, or the file vault.key; without it those words are lost",
+        ) from None
