@@ -3,7 +3,17 @@ the least role of each, and whoever identifies holds to it."""
 
 from __future__ import annotations
 
-from freehold.console import dependency_api, deployments, gap_api, keys_api, ledger_api, models_api, overview, settings_api
+from freehold.console import (
+    contracts_api,
+    dependency_api,
+    deployments,
+    gap_api,
+    keys_api,
+    ledger_api,
+    models_api,
+    overview,
+    settings_api,
+)
 from freehold.console.office import Control, Office
 from freehold.wire.api import Endpoint
 
@@ -12,5 +22,7 @@ __all__ = ["Control", "Office", "endpoints"]
 
 def endpoints(office: Office) -> list[Endpoint]:
     """Return the endpoints below /api/admin, but for members and their sessions."""
-    rooms = (overview, deployments, models_api, keys_api, ledger_api, settings_api, dependency_api, gap_api)
+    rooms = (
+        overview, deployments, models_api, keys_api, ledger_api, settings_api, dependency_api, gap_api, contracts_api,
+    )  # fmt: skip
     return [endpoint for room in rooms for endpoint in room.endpoints(office)]
