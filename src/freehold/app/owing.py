@@ -1,4 +1,4 @@
-"""Keeps the sums beside the ledger up to date, and tells the pipeline what is owed anyway. Knows the store and the terms;
+"""Keeps sums beside the ledger up to date, and tells the pipeline what is owed anyway. Knows the store and the terms;
 refuses to choose where a call goes."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from freehold.contracts import pace
 from freehold.contracts.register import Register
 from freehold.core.clock import now_ns
 from freehold.core.errors import StoreError
-from freehold.ledger import reliance
+from freehold.ledger import reliance, sight
 from freehold.pipeline import Pipeline
 from freehold.store import Store
 
@@ -27,7 +27,8 @@ async def tend(store: Store, pipeline: Pipeline) -> None:
         try:
             done, head = await reliance.roll(store, AT_ONCE)
             pipeline.owed = await owed(store, pipeline)
-            behind = head - done
+            seen, _ = await sight.roll(store, AT_ONCE)
+            behind = head - min(done, seen)
         except StoreError:
             behind = 0  # the ledger says so already; what was owed stays in force
         await asyncio.sleep(SECONDS if behind < reliance.STRIDE else 1.0)

@@ -34,6 +34,7 @@ _KINDS = ("outcome", "intent", "admin")
 _TEXTS = (
     "call", "model", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "error", "currency",
     "region", "contract", "terms", "compute", "chips", "function", "purpose", "data_class", "party", "recipient",
+    "echoed", "user",
 )  # fmt: skip
 NOTHING = "(none)"
 """A value that stands for entries that have none, e.g. calls for no function."""
@@ -71,6 +72,8 @@ class Filters(Struct, frozen=True, kw_only=True):
     party: str = ""
     recipient: str = ""
     retention: str = ""
+    echoed: str = ""
+    user: str = ""
     failed: bool | None = None
     since: int | None = None
     until: int | None = None

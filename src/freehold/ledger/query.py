@@ -22,7 +22,9 @@ EQUAL = (
     "call", "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error",
     "currency",
 )  # fmt: skip
-SAID = ("region", "contract", "terms", "compute", "chips", "function", "purpose", "data_class", "retention")
+SAID = (
+    "region", "contract", "terms", "compute", "chips", "function", "purpose", "data_class", "retention", "echoed",
+)  # fmt: skip
 """Fields that are no columns: they are read from the bytes of each entry that the other conditions let through."""
 GROUPS = (
     "key", "team", "asked", "sent", "answered", "deployment", "maker", "seller", "host", "status", "error", "day",
@@ -35,10 +37,10 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which entries. Several values for one field mean any of them, several fields all of them.
 
     `model` is asked, sent or answered; `party` is any whom the call rested on: seller, host, owner of the machines, and
-    the maker unless it ran on our own; `recipient` is one of those who saw the words. `compute` is the host where an
-    entry does not say it. `failed` tells outcomes with an error (what was stopped among them) from those without;
-    times in nanoseconds, `since` <= at < `until`; costs in nano-units, both ends included. `after` < seq <
-    `before`, to go on from a page. `limit` and `offset` count entries.
+    the maker unless it ran on our own; `recipient` is one of those who saw the words, `user` what the client named as
+    one. `compute` is the host where an entry does not say it. `failed` tells outcomes with an error (what was stopped
+    among them) from those without; times in nanoseconds, `since` <= at < `until`; costs in nano-units, both ends
+    included. `after` < seq < `before`, to go on from a page. `limit` and `offset` count entries.
     """
 
     kinds: tuple[EntryKind, ...] = ("outcome",)
@@ -67,6 +69,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     retention: int | tuple[int, ...] | None = None
     party: str | tuple[str, ...] | None = None
     recipient: str | tuple[str, ...] | None = None
+    echoed: str | tuple[str, ...] | None = None
+    user: str | tuple[str, ...] | None = None
     failed: bool | None = None
     since: int | None = None
     until: int | None = None
@@ -134,6 +138,19 @@ def _saw(engine: str, marks: str) -> str:
     return f"EXISTS (SELECT 1 FROM json_each(CAST(data AS TEXT), '$[{place}]') AS one WHERE one.value IN ({marks}))"
 
 
+def of_users(engine: str, users: Sequence[str]) -> tuple[str, list[Any]]:
+    """Return the condition that the client named one of these users, in the engine's words, and its arguments. The
+    bytes of an entry are searched for the name before they are read as JSON, which costs several times as much."""
+    if not users:
+        return "1 = 0", []
+    place = FIELDS.index("user")
+    found = "position(? in data) > 0" if engine == "postgres" else "instr(data, ?) > 0"
+    said = f"convert_from(data, 'UTF8')::jsonb ->> {place}"
+    said = f"({said})" if engine == "postgres" else f"json_extract(CAST(data AS TEXT), '$[{place}]')"
+    terms = " OR ".join([f"({found} AND {said} = ?)"] * len(users))
+    return f"({terms})", [each for user in users for each in (msgspec.json.encode(user), user)]
+
+
 def where(query: Query, engine: str) -> tuple[str, list[Any]]:
     """Return the condition as SQL, in the engine's words, and its arguments."""
     terms: list[str] = []
@@ -178,6 +195,10 @@ def where(query: Query, engine: str) -> tuple[str, list[Any]]:
         many = query.recipient if isinstance(query.recipient, tuple) else (query.recipient,)
         terms.append(_saw(engine, ",".join("?" * len(many))) if many else "1 = 0")
         args.extend(many)
+    if query.user is not None:
+        condition, more = of_users(engine, query.user if isinstance(query.user, tuple) else (query.user,))
+        terms.append(condition)
+        args.extend(more)
     return " AND ".join(terms), args
 
 
