@@ -70,9 +70,22 @@ class Fault(msgspec.Struct):
     message: str
 
 
+class Ruling(msgspec.Struct):
+    """What was decided about the words of an answer or its question, by whom (see ledger.Verdict)."""
+
+    by: str
+    side: str
+    category: str
+    severity: int
+    action: str
+    dry: bool
+
+
 class Facts(msgspec.Struct):
     """Who made, sold and hosted an answer, and what it took. Of an answer with tools all calls are added up: the names
-    are those of the last one. `note` says what was left out of the question for want of room."""
+    are those of the last one. `note` says what was left out of the question for want of room. `saw` are the parties
+    that got to see the words, `retention` days for which they may keep them (None: nobody says), `redactions` what was
+    taken out before the words left."""
 
     call: str = ""
     deployment: str = ""
@@ -96,6 +109,12 @@ class Facts(msgspec.Struct):
     dropped: list[str] = []
     calls: int = 0
     note: str = ""
+    data_class: str = ""
+    saw: list[str] = []
+    retention: int | None = None
+    trains: str = ""
+    redactions: dict[str, int] = {}
+    verdicts: list[Ruling] = []
 
     def name(self, deployment: Deployment) -> None:
         """Say who is answering, before it is known what that takes."""
@@ -109,6 +128,13 @@ class Facts(msgspec.Struct):
         self.sent, self.answered = entry.sent, entry.answered
         self.maker, self.seller, self.host = entry.maker, entry.seller, entry.host
         self.region, self.contract = entry.region, entry.contract
+        self.data_class, self.trains = entry.data_class, entry.trains
+        self.retention = entry.retention if entry.retention >= 0 else None
+        self.saw = list(dict.fromkeys([*self.saw, *entry.recipients]))
+        for kind, times in entry.redactions:
+            self.redactions[kind] = max(times, self.redactions.get(kind, 0))  # each call sends what went before again
+        rulings = [Ruling(v.by, v.side, v.category, v.severity, v.action, v.dry) for v in entry.verdicts]
+        self.verdicts += [ruling for ruling in rulings if ruling not in self.verdicts]
         self.input += entry.input
         self.output += entry.output
         self.cached += entry.cached

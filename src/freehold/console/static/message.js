@@ -255,6 +255,20 @@ function Foot({ message, turns, fixed }) {
     ${open && facts && html`<${Table} message=${message} facts=${facts} />`}</div>`;
 }
 
+/** @param {import("./types.js").Facts} facts */
+function keeping({ saw, retention, trains }) {
+  if (!saw?.length) return "";
+  const days = retention == null ? t("nobody says for how long") : retention ? plural(retention, "{n} day", "{n} days") : t("not at all");
+  return listed([days, trains === "no" && t("not trained with"), trains === "yes" && t("models are trained with it")]);
+}
+
+/** @param {{by: string, category: string, severity: number, action: string, dry: boolean}} one */
+function ruling(one) {
+  const by = one.by === "vendor" ? t("the vendor") : one.by.replace("deployment:", "");
+  const words = t("{category}: {action} ({by})", { category: one.category, action: one.action, by });
+  return one.dry ? t("{what}, on trial only", { what: words }) : words;
+}
+
 /** @param {{message: Message, facts: import("./types.js").Facts}} given */
 function Table({ message, facts }) {
   const own = modelOf(message.model)?.own;
@@ -269,6 +283,11 @@ function Table({ message, facts }) {
     [t("Hosted by"), own || facts.host === "own" ? t("your own machines") : facts.host],
     [t("Region"), facts.region],
     [t("Contract"), facts.contract],
+    [t("Words seen by"), facts.saw?.length ? listed(facts.saw) : own || facts.host === "own" ? t("nobody outside") : ""],
+    [t("Kept there"), keeping(facts)],
+    [t("Class of data"), facts.data_class],
+    [t("Taken out before"), listed(Object.entries(facts.redactions ?? {}).map(([kind, times]) => `${kind} × ${number(times)}`))],
+    [t("Decided"), listed((facts.verdicts ?? []).map(ruling))],
     [t("Model asked"), facts.asked],
     [t("Model sent"), facts.sent],
     [t("Model answered"), facts.answered],
