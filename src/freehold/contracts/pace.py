@@ -55,7 +55,7 @@ class Used(Protocol):
 
 class Point(msgspec.Struct, frozen=True):
     """A commitment at the end of a day: what had counted (None: that day is to come), the straight line, and what is
-    forecast (None: that day is over)."""
+    forecast (None: more than that day is known)."""
 
     day: date
     counted: Decimal | None
@@ -331,18 +331,17 @@ def _ahead(commitment: Commitment, until: Until, day: date) -> tuple[Decimal | N
 
 
 def _points(commitment: Commitment, until: Until, line: Until, rate: Decimal | None, day: date) -> Iterator[Point]:
-    """Yield the commitment from its first day to its last, about once a week of a year."""
-    days = _days(commitment)
-    marks = {commitment.start + place * _DAY for place in range(0, days, -(-days // _POINTS))} | {commitment.end}
-    if commitment.start <= day <= commitment.end:
-        marks.add(day)
-    yesterday = day - _DAY
-    for mark in sorted(marks):
-        forecast = None
-        if mark >= day and rate is not None:
+    """Yield the commitment at even steps up to its last day, about once a week of a year. The forecast begins at the
+    last step that is known."""
+    days, yesterday = _days(commitment), day - _DAY
+    step = -(-days // _POINTS)
+    for place in range((days - 1) % step, days, step):
+        mark = commitment.start + place * _DAY
+        known, forecast = mark <= day, None
+        if rate is not None and mark + step * _DAY > day:
             ahead = until(yesterday) + rate * (mark - yesterday).days
-            forecast = until(mark) if commitment.type == "units" else _exact(max(until(day), ahead))
-        yield Point(mark, until(mark) if mark <= day else None, line(mark), forecast)
+            forecast = until(mark) if known or commitment.type == "units" else _exact(max(until(day), ahead))
+        yield Point(mark, until(mark) if known else None, line(mark), forecast)
 
 
 def _exact(value: Decimal) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -197,16 +198,19 @@ def test_the_days_that_have_to_be_known() -> None:
     assert since(Register(), TODAY) == TODAY
 
 
-def test_the_points_run_from_the_first_day_to_the_last() -> None:
-    one = pace(spend(), daily(10, date(2026, 1, 1), TODAY))
+@pytest.mark.parametrize("end", ["2026-01-01", "2026-02-10", "2026-12-31", "2031-03-03"])
+def test_the_points_lead_to_the_last_day_at_even_steps(end: str) -> None:
+    one = pace(spend(end=end), daily(10, date(2026, 1, 1), TODAY))
     days = [point.day for point in one.points]
-    assert (days[0], days[-1], len(days) <= 54) == (one.start, one.end, True)
-    assert TODAY in days
-    assert days == sorted(set(days))
-    now = one.points[days.index(TODAY)]
-    assert (now.counted, now.forecast) == (one.counted, one.counted)
-    assert one.points[-1].counted is None
-    assert (one.points[-1].forecast, one.points[-1].line) == (one.forecast, one.amount)
+    assert (days[-1], len(days) <= 52, days[0] >= one.start) == (one.end, True, True)
+    assert len({later - earlier for earlier, later in pairwise(days)}) <= 1
+    assert one.points[-1].line == one.amount
+    known = [point for point in one.points if point.counted is not None]
+    assert [point.day for point in known] == [day for day in days if day <= TODAY]
+    forecast = [point for point in one.points if point.forecast is not None]
+    if one.end > TODAY:
+        assert forecast[0].forecast == known[-1].counted, "it begins where what is known ends"
+        assert forecast[-1].forecast == one.forecast
 
 
 days = st.dates(date(2025, 11, 1), date(2027, 2, 28))
