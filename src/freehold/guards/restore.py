@@ -45,11 +45,11 @@ def tokenlike(text: str) -> set[str]:
     """Return what in a text looks like a token, in upper case."""
     if _LIKE.search(text) is None:
         return set()
-    found = set()
+    found: set[str] = set()
     for match in _LIKE.finditer(text):
-        core = _CORE.search(text, max(0, match.start() - _AROUND), match.start() + 66)
-        if core is not None:
-            found.add(_plain(core[0]))
+        at = match.start()
+        near = _CORE.finditer(text, max(0, at - _AROUND), at + 66)
+        found.update(_plain(core[0]) for core in near if core.start() < at < core.end())
     return found
 
 

@@ -142,11 +142,12 @@ class Vault:
 
     async def _delete(self, ids: list[str]) -> None:
         if ids:
-            rows = [(each,) for each in ids]
-            await self._store.shred("vault_key", ("DELETE FROM vault_key WHERE id = ?", rows))
-            # Together with what was written between somebody's look at the key and now: nobody can read it any more.
-            gone = "DELETE FROM vault WHERE key NOT IN (SELECT id FROM vault_key)"
-            await self._store.shred("vault", ("DELETE FROM vault WHERE key = ?", rows), (gone, [()]))
+            # Together with rows written between somebody's look at a key and its end: nobody can read them any more.
+            await self._store.shred(
+                "vault_key",
+                ("DELETE FROM vault_key WHERE id = ?", [(each,) for each in ids]),
+                ("DELETE FROM vault WHERE key NOT IN (SELECT id FROM vault_key)", [()]),
+            )
 
     def _name(self, conversation: str) -> str:
         """What the store knows a conversation by: nobody learns from it whose it is."""

@@ -24,7 +24,7 @@ MIGRATE = 0  # second half: migrations; a lane has the crc of its name
 WIDEST = 64  # rows of one INSERT
 TABLES = frozenset(
     {"body", "entry", "spent", "key", "team", "meta", "member", "session", "conversation", "message", "message_search"}
-    | {"file", "project", "prompt", "assistant", "memory", "share", "import"}
+    | {"file", "project", "prompt", "assistant", "memory", "share", "import", "vault_key"}
 )
 
 UNREACHABLE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
