@@ -256,6 +256,7 @@ async def test_rings_that_nobody_follows_do_not_fill_the_memory(room: Room, monk
         monkeypatch.setattr(events_module, "UNFOLLOWED_BYTES", 1500)
         hub.tidy()
         assert set(hub._channels) == {followed, new}
+        monkeypatch.setattr(events_module, "UNFOLLOWED_BYTES", 1 << 20)  # what comes now stays until it is followed
         posted = await ann.turn(old, "and now")
         async with ann.follow(old) as back:
             await back.until(lambda s: s.messages.get(posted["answers"][0]["id"], {}).get("state") == "done")
