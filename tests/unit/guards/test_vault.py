@@ -17,8 +17,6 @@ from freehold.core.errors import ConfigError, StoreError
 from freehold.guards.vault import DAY, FRESH, Conversation, Vault
 from freehold.store import Store
 
-pytest_plugins = ["tests.postgres"]
-
 KEY = bytes(range(32))
 BOB, ANN = ("EMAIL", "bob@x.example"), ("EMAIL", "ann@x.example")
 
