@@ -11,6 +11,7 @@ import msgspec
 
 from freehold.contracts.register import Register, Version, ahead
 from freehold.contracts.terms import Commitment, Contract
+from freehold.contracts.wording import number
 
 Kind = Literal[
     "notice", "supplier_notice", "start", "end", "renewal", "replaced", "transition_end", "retrieval_end", "erasure",
@@ -171,8 +172,8 @@ def _commitments(contract: Contract) -> Iterator[Event]:
 
 def _promised(commitment: Commitment) -> str:
     if commitment.type == "spend":
-        return f"{commitment.id}, {commitment.amount or 0:,f} {commitment.currency}"
-    return f"{commitment.id}, {commitment.quantity or 0:,f} {commitment.unit or 'tokens'}"
+        return f"{commitment.id}, {number(commitment.amount or 0)} {commitment.currency}"
+    return f"{commitment.id}, {number(commitment.quantity or 0)} {commitment.unit or 'tokens'}"
 
 
 def _prices(contract: Contract) -> Iterator[Event]:

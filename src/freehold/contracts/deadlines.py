@@ -10,6 +10,7 @@ from decimal import Decimal
 from freehold.contracts.finding import Case, Finding, days, named
 from freehold.contracts.pace import Pace
 from freehold.contracts.register import Version
+from freehold.contracts.wording import number
 
 SOON = 183
 """Days within which what ends counts as ending soon: half a year."""
@@ -120,7 +121,7 @@ def _behind(case: Case, pace: Pace) -> Iterator[Finding]:
         return
     version = case.register.get(pace.contract)
     index = next(i for i, one in enumerate(version.contract.commitment) if one.id == pace.commitment) if version else 0
-    lacking = f"{pace.shortfall:,f} of {pace.amount:,f} {pace.unit}"
+    lacking = f"{_rounded(pace.shortfall)} of {_rounded(pace.amount)} {pace.unit}"
     if pace.state == "over":
         what = f"commitment {pace.commitment} ended on {pace.end} with {lacking} unused"
     else:
@@ -137,6 +138,11 @@ def _behind(case: Case, pace: Pace) -> Iterator[Finding]:
     severity = "warning" if pace.rule == "pay" else "info"
     place = f"commitment.{index}"
     yield Finding(severity, "commitment_behind", pace.contract, place, what, why[pace.rule], todo)  # type: ignore[arg-type]
+
+
+def _rounded(value: Decimal) -> str:
+    """Return an amount for people, to the hundredth from one up."""
+    return number(value.quantize(Decimal("0.01")) if value >= 1 else value)
 
 
 def _ending(case: Case) -> Iterator[Finding]:

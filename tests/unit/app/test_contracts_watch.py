@@ -162,7 +162,7 @@ def test_lint_and_pace_by_what_the_ledger_says(filed: Path, capsys: pytest.Captu
 
 def test_the_calendar_as_rows_and_as_a_file(filed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = told(capsys, "calendar", "--on", "2026-09-01", "--days", "60")
-    assert [(row["day"], row["in"], row["kind"], row["to decide"]) for row in rows] == [
+    assert [(row["day"], row["in"], row["kind"], row["to do"]) for row in rows] == [
         ("2026-10-02", 31, "notice", True)
     ]
     assert told(capsys, "calendar", "other") == []

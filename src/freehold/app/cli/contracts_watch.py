@@ -64,7 +64,7 @@ def lint(context: Context) -> int:
     from freehold.contracts.lint import counts
 
     args = context.args
-    config = _keyless(context)
+    config = keyless(context)
     ids = _ids(config.register, args.contract)
     watch, told = _watch(context, config, args.window, needed=False)
     found = [finding for finding in watch.findings if ids is None or finding.contract in ids]
@@ -158,10 +158,10 @@ def calendar(context: Context) -> int:
         return 0
     rows = [
         {"day": event.day.isoformat(), "in": (event.day - day).days, "contract": event.contract, "kind": event.kind,
-         "what": event.what, "to decide": event.act, "place": event.place}
+         "what": event.what, "to do": event.act, "place": event.place}
         for event in due
     ]  # fmt: skip
-    context.talk.rows(rows, ("day", "in", "contract", "what", "to decide"), f"nothing is due until {until}")
+    context.talk.rows(rows, ("day", "in", "contract", "what", "to do"), f"nothing is due until {until}")
     return 0
 
 
@@ -187,7 +187,7 @@ def _save(target: str, data: bytes, force: bool) -> None:
 def pace(context: Context) -> int:
     from msgspec import to_builtins
 
-    config = _keyless(context)
+    config = keyless(context)
     ids = _ids(config.register, context.args.contract)
     watch, _ = _watch(context, config, 0, needed=True)
     found = [one for one in watch.paces if ids is None or one.contract in ids]
@@ -258,7 +258,7 @@ def _ids(register: Register, name: str | None) -> frozenset[str] | None:
     return frozenset({version.contract.id, *(each.contract.id for each in register.chain(version.contract.id))})
 
 
-def _keyless(context: Context) -> Config:
+def keyless(context: Context) -> Config:
     """Return the configuration. A vendor's key that is not set is no fault here, where nothing is sent."""
     from freehold.app.config import parse
     from freehold.app.environment import Environment
