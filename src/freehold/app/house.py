@@ -15,6 +15,7 @@ import msgspec
 from freehold import access, contracts, store
 from freehold.access import KeyRing, LimitsMemory, Meter, SharedMeter, StoreMeter
 from freehold.app import owing, wiring
+from freehold.app.guarding import Guards
 from freehold.app.rooms import Rooms
 from freehold.app.settings import Config
 from freehold.core.errors import StoreError
@@ -69,6 +70,7 @@ class House:
         self._health = Health(wiring.breaker(config), config.server.vendor_inflight)
         self._book = contracts.shipped().only(access.CURRENCY)
         self._tasks: list[asyncio.Task[Any]] = []
+        self._guards: Guards
         self._pipeline: Pipeline
         self._rooms: Rooms
 
@@ -87,9 +89,11 @@ class House:
         house = cls(config, opened, ledger, _meter(config, index, meter_fd, opened), Client())
         known = await opened.generation()  # before the keys: a key revoked meanwhile must not be missed
         snapshot = house.build(config, await access.load(opened))
+        house._guards = Guards(config, opened)
         house._pipeline = Pipeline(
-            snapshot, house._client, ledger, house._meter, desk.ready, house._health, _policy(config)
-        )
+            snapshot, house._client, ledger, house._meter, desk.ready, house._health, _policy(config),
+            house._guards.shields,
+        )  # fmt: skip
         holder = f"{access.holder(config.run, index)}.{new_id('worker')}"  # another one after each start
         house._rooms = await Rooms.open(config, opened, house._pipeline, ledger, house._client, holder, desk)
         house.door = Door(house._pipeline, desk, Pages(STATIC), _door(config), house._rooms.api)
@@ -97,6 +101,7 @@ class House:
             asyncio.create_task(opened.watch(house._keys_changed, seen=known)),
             asyncio.create_task(house._sweep()),
             asyncio.create_task(owing.tend(opened, house._pipeline)),
+            asyncio.create_task(house._guards.forget()),
         ]
         return house
 
@@ -131,6 +136,7 @@ class House:
         # With the ring in force now: a key that was revoked since `prepare` must not come back.
         pipeline.snapshot = self.build(prepared.config, pipeline.snapshot.keys)
         pipeline.policy = _policy(prepared.config)
+        self._guards.configure(prepared.config)
         self._health.keep(prepared.snapshot.table.deployments)
         self.door.settings = _door(prepared.config)
         self._rooms.configure(prepared.config)
@@ -163,6 +169,8 @@ class House:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if hasattr(self, "_pipeline"):
             await self._pipeline.drain()
+        if hasattr(self, "_guards"):
+            await self._guards.close()
         await self._client.close()
         with suppress(StoreError):
             await self._ledger.close()

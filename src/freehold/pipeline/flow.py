@@ -195,7 +195,7 @@ class Pipeline:
             "outcome", call.id, 0, call.purpose, now_ns(), key=key.id, team=key.team or "", dialect=call.dialect,
             endpoint=call.kind, asked=call.asked, snapshot=turn.snapshot.hash, status=e.status, error=e.code,
             total_ms=(tick() - turn.started) * 1000, session=call.session or "", user=call.user or "",
-            data_class=call.data_class, policies=turn.plan.names if turn.plan is not None else (),
+            data_class=look.data_class if look is not None else call.data_class, policies=turn.plan.names if turn.plan is not None else (),
             verdicts=verdicts, function=call.function, use=call.use,
         )  # fmt: skip
         waiting = self.ledger.keep(entry)
