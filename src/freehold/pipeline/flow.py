@@ -112,10 +112,11 @@ class Pipeline:
                 await self._inspect(turn, plan)
             burn = self.owed if plan is not None and plan.burn else _NOBODY
             order = candidates(turn.snapshot.table, call, self.health.allows, random.random, self._refusal(turn), burn)
+            return await self._serve(turn, order)
         except (Blocked, TermsForbid) as e:
-            await self._note(turn, e)
+            if not turn.attempts:  # otherwise it is on record with the attempt
+                await self._note(turn, e)
             raise
-        return await self._serve(turn, order)
 
     async def ask(self, call: Call, key: Key) -> bytes:
         """Ask the deployment that `call.asked` names, whatever routes there are, and return the body of its answer.
