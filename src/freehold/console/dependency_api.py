@@ -14,7 +14,7 @@ from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest
 from freehold.exits.concentration import Dimension, Measure
 from freehold.exits.dependency import Asked, Ground, look
-from freehold.exits.stretches import Per
+from freehold.exits.stretches import Per, aligned, usual
 from freehold.ledger.traffic import DAY
 from freehold.wire.api import Endpoint, Request
 
@@ -23,7 +23,8 @@ _LONGEST = 1 << 62
 
 
 class DependencyQuery(Struct, frozen=True, kw_only=True):
-    """`span` ends with today; `since` and `until` (milliseconds) go before it and are rounded to whole days in UTC.
+    """`span` ends with today, and a long one begins with a week or month; `since` and `until` (milliseconds) go before
+    it and are rounded to whole days in UTC.
     `measure`, `per`, `currency`: what suits best by default. `function`: one alone, `(none)` for calls for none.
     `merged`: groups of parties as one."""
 
@@ -62,7 +63,8 @@ async def report(office: Office, query: DependencyQuery) -> Report:
     """Return what is asked for. Raises BadRequest, NotFound, StoreError."""
     now, snapshot = now_ns(), office.pipeline.snapshot
     until = now // DAY * DAY + DAY if query.until is None else _within(query.until, "until")
-    since = until - SPANS[query.span] * DAY if query.since is None else _within(query.since, "since")
+    back = until - SPANS[query.span] * DAY
+    since = aligned(back, query.per or usual(back, until)) if query.since is None else _within(query.since, "since")
     looks = await office.control.order("looks")
     open_ = frozenset(name for seen in looks for name, circuit, _ in seen["circuits"] if circuit == "open")
     ground = Ground(snapshot.table, snapshot.bonds, snapshot.register, snapshot.organisation, open_)

@@ -31,6 +31,14 @@ def usual(since: int, until: int) -> Per:
     return "day" if days <= _DAYS else "week" if days <= _WEEKS else "month"
 
 
+def aligned(at: int, per: Per) -> int:
+    """Return when the stretch that holds a moment begins, ns: weeks on Mondays, months on their first day."""
+    day = day_of(at)
+    if per == "month":
+        return begin(day.replace(day=1))
+    return begin(day - timedelta(days=day.weekday() if per == "week" else 0))
+
+
 def edges(since: int, until: int, per: Per) -> list[int]:
     """Return when the stretches of since <= at < until begin, ns: the first at `since`, weeks on Mondays, months on
     their first day. Raises BadRequest for too many."""

@@ -28,7 +28,7 @@ from freehold.exits.concentration import (
     spread,
     total,
 )
-from freehold.exits.stretches import MOST, begin, day_of, edges, usual
+from freehold.exits.stretches import MOST, aligned, begin, day_of, edges, usual
 from freehold.ledger.reliance import Use
 from freehold.ledger.traffic import DAY
 
@@ -175,3 +175,11 @@ def test_stretches_cover_a_span_once(first: int, days: int, per: Any) -> None:
 def test_the_usual_stretch_grows_with_the_span() -> None:
     assert [usual(0, days * DAY) for days in (1, 30, 90, 365)] == ["day", "day", "week", "month"]
     assert begin(date(1970, 1, 2)) == DAY
+
+
+@given(st.integers(0, 40_000 * DAY), st.sampled_from(["day", "week", "month"]))
+def test_a_stretch_begins_where_it_is_aligned_to(at: int, per: Any) -> None:
+    start = aligned(at, per)
+    assert start <= at
+    assert edges(start, at + 1, per) == [start]
+    assert start == 0 or len(edges(start - DAY, at + 1, per)) == 2

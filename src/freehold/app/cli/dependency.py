@@ -152,7 +152,7 @@ def _counterparty(it: Any) -> dict[str, Any]:
         "as": [f"{by} {_share(share)}" for by, share in it["roles"].items()],
         "trend": f"{_share(known[0])} -> {_share(known[-1])}" if len(known) > 1 else None,
         "functions": functions + ([f"{more} more"] if more > 0 else []),
-        "second target": _second(it["second"]) if it["requests"] else None,
+        "second target": _second(it["second"]) if it["share"] else None,
         "notice by": _notice(notice) if notice else None,
         "held outside": held,
     }
@@ -198,10 +198,10 @@ def _function(row: Any) -> dict[str, Any]:
         "may stand still": None if row["rto"] is None else span(row["rto"]),
         "requests": row["requests"],
         "share of all": _share(row["share"]),
-        "rests most on": (row["worst_name"] or "ourselves") if row["requests"] else None,
-        "share": _share(row["worst_share"]) if row["worst"] and row["requests"] else None,
+        "rests most on": (row["worst_name"] or "ourselves") if row["share"] else None,
+        "share": _share(row["worst_share"]) if row["worst"] and row["share"] else None,
         "HHI by seller": _index(seller["hhi"]),
-        "second target": _second(row["second"]) if row["requests"] else None,
+        "second target": _second(row["second"]) if row["share"] else None,
     }
 
 

@@ -49,8 +49,9 @@ export function ticks(top, wanted) {
 export function moments(times, room) {
   const [from, until] = [times[0] ?? 0, times[times.length - 1] ?? 0];
   const minute = 60_000;
-  const steps = [1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 5760, 10080].map((m) => m * minute);
-  const step = steps.find((s) => (until - from) / s <= room) ?? 20160 * minute;
+  const steps = [1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 5760, 10080, 20160, 40320, 80640].map((m) =>
+    m * minute);
+  const step = steps.find((s) => (until - from) / s <= room) ?? 161_280 * minute;
   const shift = new Date(from).getTimezoneOffset() * minute;
   const found = [];
   for (let at = Math.ceil((from - shift) / step) * step + shift; at <= until; at += step) found.push(at);
@@ -320,10 +321,13 @@ export function Limit({ label, used, amount, text }) {
   </div>`;
 }
 
-/** A line of one word's size, beside a number. @param {{ values: (number | null)[], tone?: Series["tone"] }} props */
-export function Spark({ values, tone = 1 }) {
-  const [ref, width] = useWidth(160);
-  const high = 36;
+/**
+ * A line of one word's size, beside a number; as wide as there is room, or `wide` pixels and half as high.
+ * @param {{ values: (number | null)[], tone?: Series["tone"], wide?: number }} props
+ */
+export function Spark({ values, tone = 1, wide }) {
+  const [ref, room] = useWidth(160);
+  const [width, high] = wide ? [wide, 24] : [room, 36];
   const top = Math.max(...values.map((value) => value ?? 0), 0) || 1;
   const step = width / Math.max(1, values.length - 1);
   const path = values

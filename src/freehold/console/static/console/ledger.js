@@ -13,7 +13,8 @@ import Entry from "./entry.js";
 import { go, useAddress, useResource, withQuery } from "./place.js";
 import { Badge, Empty, Head, Loaded, Pick, Progress, Sheet, Table } from "./parts.js";
 
-const FILTERS = ["kinds", "call", "key", "team", "asked", "deployment", "maker", "seller", "host", "error", "failed",
+const FILTERS = ["kinds", "call", "key", "team", "asked", "deployment", "maker", "seller", "host", "compute", "chips",
+  "region", "contract", "function", "purpose", "data_class", "party", "recipient", "retention", "error", "failed",
   "since", "until", "min_cost"];
 /** @type {Record<string, number>} */
 const LAST = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 };
@@ -75,9 +76,9 @@ function Filters({ query }) {
   const some = [...FILTERS, "last"].filter((name) => query.get(name));
   const [open, setOpen] = useState(some.length > 0 && innerWidth > 700);
   const data = of.data ?? { makers: [], sellers: [], hosts: [], deployments: [], models: [], errors: [], keys: [],
-    teams: [] };
+    teams: [], regions: [], contracts: [], computes: [], chips: [], functions: [], purposes: [] };
   const pairs = (/** @type {string[]} */ values) => values.map((value) =>
-    /** @type {[string, string]} */ ([value, value === "own" ? t("ourselves") : value]));
+    /** @type {[string, string]} */ ([value.replace(/[\\,]/g, "\\$&"), value === "own" ? t("ourselves") : value]));
   const named = (/** @type {any[]} */ values) => values.map(({ id, name }) =>
     /** @type {[string, string]} */ ([id, name]));
   /** @type {[string, string, [string, string][]][]} */
@@ -86,21 +87,26 @@ function Filters({ query }) {
       ["asked", t("Model asked"), pairs(data.models)],
     ["deployment", t("Deployment"), pairs(data.deployments)], ["maker", t("Maker"), pairs(data.makers)],
       ["seller", t("Seller"), pairs(data.sellers)],
-    ["host", t("Host"), pairs(data.hosts)], ["error", t("Error"),
-      data.errors.map((/** @type {string} */ code) => [code, fault(code)])],
+    ["host", t("Host"), pairs(data.hosts)], ["compute", t("Owner of the machines"), pairs(data.computes)],
+      ["chips", t("Chips"), pairs(data.chips)], ["region", t("Region"), pairs(data.regions)],
+    ["contract", t("Contract"), pairs(data.contracts)], ["function", t("Function"), pairs(data.functions)],
+      ["purpose", t("Purpose"), pairs(data.purposes)],
+    ["error", t("Error"), data.errors.map((/** @type {string} */ code) => [code, fault(code)])],
   ];
   const custom = query.get("since") || query.get("until") || query.get("last") === "custom";
   /** @type {Record<string, string>} */
   const names = { ...Object.fromEntries(menus.map(([name, label]) => [name, label])), failed: t("Outcome"),
     last: t("Time"), since: t("From"), until: t("Until"), kinds: t("Kind"), call: t("Call"),
-      min_cost: t("Costs at least") };
+      min_cost: t("Costs at least"), data_class: t("Class of data"), party: t("Rests on"), recipient: t("Seen by"),
+        retention: t("Kept for, days") };
   const shown = (/** @type {string} */ name) => {
     const value = query.get(name) ?? "";
     if (name === "since" || name === "until") return instant(Number(value));
     if (name === "last") return times().find(([id]) => id === value)?.[1] ?? value;
     if (name === "kinds") return kinds().find(([id]) => id === value)?.[1] ?? value;
     if (name === "failed") return value === "true" ? t("failed") : t("answered");
-    return menus.find(([id]) => id === name)?.[2].find(([id]) => id === value)?.[1] ?? value;
+    const known = menus.find(([id]) => id === name)?.[2].find(([id]) => id === value)?.[1];
+    return known ?? value.replaceAll("(none)", t("none")).replace(/\\(.)/g, "$1");
   };
   return html`<section class="filters-box" aria-label=${t("Filters")}>
     <div class="toolbar"><button type="button" class="button" aria-expanded=${open} aria-controls="filters"
@@ -229,7 +235,9 @@ export function Outcome({ row }) {
 /** What totals can be grouped by. @returns {[string, string][]} */
 const groups = () => [["maker", t("Maker")], ["seller", t("Seller")], ["host", t("Host")],
   ["deployment", t("Deployment")], ["asked", t("Model asked")], ["answered", t("Model that answered")],
-  ["key", t("Key")], ["team", t("Team")], ["error", t("Error")], ["day", t("Day")], ["month", t("Month")]];
+  ["key", t("Key")], ["team", t("Team")], ["compute", t("Owner of the machines")], ["chips", t("Chips")],
+  ["region", t("Region")], ["contract", t("Contract")], ["function", t("Function")], ["purpose", t("Purpose")],
+  ["data_class", t("Class of data")], ["error", t("Error")], ["day", t("Day")], ["month", t("Month")]];
 
 /** @param {{ query: URLSearchParams }} props */
 function By({ query }) {
