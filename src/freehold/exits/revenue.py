@@ -8,6 +8,7 @@ import io
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from pathlib import Path
 
 import msgspec
 
@@ -39,6 +40,17 @@ class Earned(msgspec.Struct, frozen=True):
         if whole is None or both is None:
             return None if whole is None else Fraction(0)
         return Fraction(whole) * Fraction(both.days, self.period.days)
+
+
+def load(path: Path | None) -> tuple[Earned, ...] | None:
+    """Read a file of revenue; None where none is named. Raises ConfigError for one that cannot be read."""
+    if path is None:
+        return None
+    try:
+        return read(path.read_text("utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as e:
+        why = e.strerror if isinstance(e, OSError) else "it is not UTF-8"
+        raise ConfigError(f"{path} cannot be read: {why}", hint="look at [contracts] revenue or --revenue") from e
 
 
 def read(text: str, where: str) -> tuple[Earned, ...]:

@@ -3,7 +3,7 @@ revenue, credits. Knows how lines come together; refuses to know tiers, caps and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 
@@ -42,31 +42,41 @@ async def settle(store: Store, books: Books, period: Period, today: date, contra
     """Return what is owed for `period`, under every contract or one. The sums of the ledger have to be up to date (roll
     `reliance` and, for credits, `traffic`). Raises BadRequest for a period to come, NotFound for a contract that is on
     no file, StoreError."""
-    if period.first > today:
-        raise BadRequest(f"{period} has not begun.", param="period", hint="ask for one that has")
-    through = Period(period.first, min(period.last, today))
-    chosen = _chosen(books.register, contract)
-    windows = {v.contract.id: window(books.register, v, through.last) for v in books.register.versions}
-    sums = await load(store, *_cuts(books, windows, chosen, through))
-    reckoner = _Reckoner(books, sums, windows, through, today)
-    months = [month for month in cycles(through, "month") if through.common(month) == month and month.last < today]
+    reckoner = await prepare(store, books, period, today, contract)
+    through = reckoner.period
     up = {}
-    if any(version.contract.sla.uptime is not None for version in chosen):
-        for month in months:
-            up[month] = await traffic.summed(store, traffic.DAY, begin(month.first), begin(month.last + ONE_DAY))
-    statements = [reckoner.statement(version, up) for version in chosen if reckoner.held(version)]
+    if any(version.contract.sla.uptime is not None for version in reckoner.chosen):
+        for month in cycles(through, "month"):
+            if through.common(month) == month and month.last < today:
+                up[month] = await traffic.summed(store, traffic.DAY, begin(month.first), begin(month.last + ONE_DAY))
+    statements = [reckoner.statement(version, up) for version in reckoner.chosen if reckoner.held(version)]
     rows = await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry")
-    notes = []
-    if through != period or through.last == today:
-        notes.append(f"The period is not over: this is what is known through {through.last}.")
     return Settlement(
         name=str(period),
         period=through,
         statements=tuple(statements),
         outside=() if contract else reckoner.outside(),
         entries=int(rows[0][0]),
-        notes=tuple(notes),
+        notes=unfinished(through, period, today),
     )
+
+
+async def prepare(store: Store, books: Books, period: Period, today: date, contract: str = "") -> Reckoner:
+    """Return what reckons for `period`, as far as it has come. Raises what `settle` does."""
+    if period.first > today:
+        raise BadRequest(f"{period} has not begun.", param="period", hint="ask for one that has")
+    through = Period(period.first, min(period.last, today))
+    chosen = _chosen(books.register, contract)
+    windows = {v.contract.id: window(books.register, v, through.last) for v in books.register.versions}
+    sums = await load(store, *_cuts(books, windows, chosen, through))
+    return Reckoner(books, sums, windows, through, today, chosen)
+
+
+def unfinished(through: Period, asked: Period, today: date) -> tuple[str, ...]:
+    """Return what is to be said of a period that is not over."""
+    if through == asked and through.last < today:
+        return ()
+    return (f"The period is not over: this is what is known through {through.last}.",)
 
 
 def _chosen(register: Register, contract: str) -> list[Version]:
@@ -114,15 +124,20 @@ def _after(day: date) -> date:
     return day if day == date.max else day + ONE_DAY
 
 
-class _Reckoner:
-    def __init__(self, books: Books, sums: Sums, windows: Windows, period: Period, today: date) -> None:
-        self._register, self._period, self._windows = books.register, period, windows
-        self._deployments = books.deployments
+class Reckoner:
+    """Makes statements on `chosen` versions for `period`. `commitments` are those of the same days; `uses` are the sums
+    of the period by the id of the version that they are under, "" for those under none on file."""
+
+    def __init__(
+        self, books: Books, sums: Sums, windows: Windows, period: Period, today: date, chosen: Sequence[Version]
+    ) -> None:
+        self.period, self.chosen = period, chosen
+        self._register, self._windows, self._deployments = books.register, windows, books.deployments
         self._sharing = Sharing(books.register, Bases(sums, books.earned, books.book), windows, period)
-        self._commitments = Commitments(books.register, sums, books.deployments, period, today)
-        self._by_version: dict[str, list[Use]] = {}
+        self.commitments = Commitments(books.register, sums, books.deployments, period, today)
+        self.uses: dict[str, list[Use]] = {}
         for use in sums.over(period):
-            self._by_version.setdefault(self._version(use), []).append(use)
+            self.uses.setdefault(self._version(use), []).append(use)
 
     def _version(self, use: Use) -> str:
         """Return the id of the version that a sum is under: as its entries say, or as the days do where they are of
@@ -141,15 +156,15 @@ class _Reckoner:
     def held(self, version: Version) -> bool:
         """Return whether there is anything to say of a version: it held, or something was used under it."""
         id = version.contract.id
-        return self._windows[id].common(self._period) is not None or id in self._by_version
+        return self._windows[id].common(self.period) is not None or id in self.uses
 
     def statement(self, version: Version, up: Mapping[Period, list[traffic.Sum]]) -> Statement:
         contract = version.contract
-        used = self._by_version.get(contract.id, [])
-        commitments = self._commitments.of(version)
-        lines = [*_usage(used, self._period), *(line for _, line in commitments if line is not None)]
+        used = self.uses.get(contract.id, [])
+        commitments = self.commitments.of(version)
+        lines = [*_usage(used, self.period), *(line for _, line in commitments if line is not None)]
         lines += [*self._sharing.lines(version, self._is_under(version)), *self._credits(version, up)]
-        days = self._windows[contract.id].common(self._period) or self._period
+        days = self._windows[contract.id].common(self.period) or self.period
         foreign = sorted({use.terms for use in used if use.terms and use.terms != version.hash})
         notes = []
         if foreign:
@@ -174,11 +189,11 @@ class _Reckoner:
 
     def outside(self) -> tuple[Line, ...]:
         """Return what was used under no contract on file."""
-        return tuple(_usage(self._by_version.get("", []), self._period, outside=True))
+        return tuple(_usage(self.uses.get("", []), self.period, outside=True))
 
     def _credits(self, version: Version, up: Mapping[Period, list[traffic.Sum]]) -> Iterator[Line]:
         for month, sums in up.items():
-            uses = [use for use in self._by_version.get(version.contract.id, []) if month.has(day_of(use.at))]
+            uses = [use for use in self.uses.get(version.contract.id, []) if month.has(day_of(use.at))]
             deployments = frozenset(use.deployment for use in uses)
             evidence = Evidence()
             charged: dict[str, int] = {}
