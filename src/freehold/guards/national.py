@@ -24,7 +24,7 @@ class Row(NamedTuple):
 
 
 _ROWS: Final = (
-    Row("US SSN", (9,), checks.us_ssn, "ssn ssns itin tin social socialsecurity taxpayer"),
+    Row("US SSN", (9,), checks.us_ssn_told, "ssn ssns itin tin social socialsecurity taxpayer"),
     Row("CA SIN", (9,), checks.ca_sin, "sin nas insurance"),
     Row("GB NHS", (10,), checks.gb_nhs, "nhs"),
     Row("DE Steuer-ID", (11,), checks.de_steuer, "steuer steueridentifikationsnummer steuerid steuernummer idnr tin tax"

@@ -69,6 +69,11 @@ def us_ssn(n: str) -> bool:
     return n[:3] not in ("000", "666") and n[3:5] != "00" and n != "123456789"
 
 
+def us_ssn_told(n: str) -> bool:
+    """What somebody calls an SSN, though its area is one that is never given out: mistyped, made up, or of a test."""
+    return us_ssn(n) or (n[0] == "9" and n[3:5] != "00" and n[5:] != "0000")
+
+
 def gb_nhs(n: str) -> bool:
     return weighed(n, (10, 9, 8, 7, 6, 5, 4, 3, 2, 1)) % 11 == 0 and len(set(n)) > 1
 
