@@ -56,7 +56,7 @@ function Asks({ data }) {
   return html`<section><div class="section-head"><h2>${t("What was found")}</h2></div>
       <${Findings} findings=${data.findings} /></section>
     ${data.paces.length > 0 && html`<section class="section"><div class="section-head"><h2>${t("Commitments")}</h2></div>
-      <div class="grid">${data.paces.map((/** @type {any} */ pace) => html`<${Pace} key=${pace.commitment}
+      <div class="stack">${data.paces.map((/** @type {any} */ pace) => html`<${Pace} key=${pace.commitment}
         pace=${pace} />`)}</div></section>`}
     <section class="section"><div class="section-head"><h2>${t("Due in the next two years")}</h2></div>
       <${Days} events=${data.events} today=${data.day} empty=${t("Nothing is due in the next two years.")} /></section>`;

@@ -103,11 +103,11 @@ function standing(pace) {
 export function Pace({ pace }) {
   const pick = (/** @type {string} */ name) => pace.points.map((/** @type {any} */ one) =>
     (one[name] == null ? null : Number(one[name])));
-  const series = [
-    { name: t("Counted"), values: pick("counted"), tone: 1 },
-    { name: t("Straight line"), values: pick("line"), tone: /** @type {const} */ ("rest") },
-    { name: t("Forecast"), values: pick("forecast"), tone: 2 },
-  ];
+  const units = pace.type === "units"; // these are counted by time: they are on the line as long as they run
+  /** @type {import("./charts.js").Series[]} */
+  const series = [{ name: t("Counted"), values: pick("counted"), tone: 1 },
+    { name: t("Forecast"), values: pick("forecast"), tone: 2 }];
+  if (!units) series.splice(1, 0, { name: t("Straight line"), values: pick("line"), tone: "rest" });
   const format = (/** @type {any} */ value) => amount(pace, value);
   const whole = Number(pace.amount) || 1;
   const rules = { pay: t("what is lacking is to be paid"), rollover: t("what is lacking goes on to the next one"),
@@ -122,15 +122,15 @@ export function Pace({ pace }) {
     <${Facts} rows=${[
       [t("From, to"), `${day(pace.start)} – ${day(pace.end)}`],
       [t("Counted so far"), `${amount(pace, pace.counted)} (${share(Number(pace.counted) / whole)})`],
-      pace.type !== "units" && [Number(pace.ahead) < 0 ? t("Behind a straight line by") : t("Ahead of a straight line by"),
+      !units && [Number(pace.ahead) < 0 ? t("Behind a straight line by") : t("Ahead of a straight line by"),
         pace.state === "running" ? amount(pace, Math.abs(Number(pace.ahead))) : ""],
-      pace.type !== "units" && [t("On a day, over the last 30"), pace.state === "running" ? amount(pace, pace.rate) : ""],
+      !units && [t("On a day, over the last 30"), pace.state === "running" ? amount(pace, pace.rate) : ""],
       [t("Forecast at its end"), forecast ? amount(pace, pace.forecast) : ""],
-      pace.type !== "units" && [t("By the mean since it began"), forecast ? amount(pace, pace.linear) : ""],
+      !units && [t("By the mean since it began"), forecast ? amount(pace, pace.linear) : ""],
       [t("Lacking then"), Number(pace.shortfall) > 0 ? amount(pace, pace.shortfall) : ""],
       [t("What that costs"), Number(pace.shortfall) > 0 && pace.rule === "pay" ? (pace.cost == null ? t("not known")
         : cash({ currency: pace.currency, amount: pace.cost })) : ""],
-      [t("If it is not met"), rules[/** @type {"pay"} */ (pace.rule)]],
+      !units && [t("If it is not met"), rules[/** @type {"pay"} */ (pace.rule)]],
       [t("Its use counts"), listed(pace.deployments) || t("of nobody")],
       [t("Not counted: no price is known"), pace.unpriced > 0 && plural(pace.unpriced, "{n} token", "{n} tokens")],
       [t("Not counted: other currencies"), listed(pace.foreign)],
