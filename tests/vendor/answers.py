@@ -341,9 +341,10 @@ def chat_whole(request: Json, act: Act, *, azure: bool, answered: str) -> Json:
     return reply
 
 
-def _deltas(choice: Choice, request: Json) -> Iterator[tuple[Json, Json | None]]:
+def _deltas(choice: Choice, request: Json, split: int) -> Iterator[tuple[Json, Json | None]]:
     yield {"role": "assistant", "content": None if choice.calls else "", "refusal": None}, None
-    for piece in pieces_of(choice.text or ""):
+    text = choice.text or ""
+    for piece in pieces_of(text) if not split else filter(None, (text[:split], text[split:])):
         yield {"content": piece}, _logprobs(request, [piece])
     for n, (id_, name, arguments) in enumerate(choice.calls):
         head = {"index": n, "id": id_, "type": "function", "function": {"name": name, "arguments": ""}}
@@ -353,7 +354,8 @@ def _deltas(choice: Choice, request: Json) -> Iterator[tuple[Json, Json | None]]
 
 
 def chat_events(request: Json, act: Act, *, azure: bool, answered: str) -> list[Json]:
-    """The `chat.completion.chunk` objects of a stream, in order, without the closing [DONE]."""
+    """The `chat.completion.chunk` objects of a stream, in order, without the closing [DONE]. With `split` a text comes
+    in two pieces, the first of that many characters."""
     choices = chat_choices(request, act)
     usage = usage_of(request, choices, act)
     asked = bool((request.get("stream_options") or {}).get("include_usage")) and act.name != "no_usage"
@@ -375,7 +377,7 @@ def chat_events(request: Json, act: Act, *, azure: bool, answered: str) -> list[
         )
     for index, choice in enumerate(choices):
         thoughts = [({"reasoning_content": piece}, None) for piece in pieces_of(act.args.get("thinks", ""))]
-        for delta, logprobs in (*thoughts, *_deltas(choice, request)):
+        for delta, logprobs in (*thoughts, *_deltas(choice, request, int(act.number("split", 0)))):
             one: Json = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
             if azure and delta.get("content"):
                 one["content_filter_results"] = _SAFE
