@@ -98,6 +98,7 @@ class Lens:
         self._stated = {party.supplier: party.group for party in stated if party.group}
         self._parties: dict[str, str] = {}
         self._contracts: dict[str, str] = {}
+        self._rests: dict[tuple[str, str, str, str], frozenset[str]] = {}
 
     def party(self, id: str) -> str:
         """Return what a party counts under: its group, as the organisation says, or else a contract with it."""
@@ -129,8 +130,12 @@ class Lens:
     def rests_on(self, maker: str, seller: str, host: str, compute: str) -> frozenset[str]:
         """Return the counterparties without whom a call could not be made as it was. Ourselves are none; and whoever
         runs the weights on machines of their own does not need their maker any more."""
-        named = (seller, host, compute or host, "" if host == OWN else maker)
-        return frozenset(self.party(id) for id in named if id and id != OWN)
+        way = (maker, seller, host, compute)
+        found = self._rests.get(way)
+        if found is None:
+            named = (seller, host, compute or host, "" if host == OWN else maker)
+            found = self._rests[way] = frozenset(self.party(id) for id in named if id and id != OWN)
+        return found
 
     def title(self, id: str) -> str:
         """Return what people call a party."""

@@ -6,6 +6,7 @@ Most of what tells sums apart is no column, so it is read from the stored bytes 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -164,10 +165,15 @@ async def uses(
         since_ns,
         until_ns,
     )
-    ways = {number: _said(way) for number, way in await store.fetch("SELECT id, way FROM reliance_way")}
+    ways = await store.fetch("SELECT id, way FROM reliance_way")
+    return await asyncio.to_thread(_built, rows, ways)  # thousands of them, and calls are not to wait for it
+
+
+def _built(rows: list[Row], ways: list[Row]) -> list[Use]:
+    known = {number: _said(way) for number, way in ways}
     found = []
     for at, number, *values in rows:
-        said, more = ways[number]
+        said, more = known[number]
         found.append(Use._make((at, *said, *values[: len(_SUMS)], *more, *values[len(_SUMS) :])))
     return found
 
