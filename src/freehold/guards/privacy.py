@@ -3,6 +3,7 @@ by the policies that hold; refuses to know how anything is recognised, and never
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,8 @@ _VERBS: dict[Action, str] = {"own": "own", "refuse": "block", "redact": "redact"
 _LONG = 256
 """Characters from which it is remembered that nothing was in a member: definitions of tools come with every call."""
 _REMEMBERED = 1024
+_LARGE = 256 * 1024
+"""Bytes of a call from which it is looked at beside the loop: a megabyte takes tens of milliseconds."""
 
 
 class Seen(msgspec.Struct):
@@ -180,7 +183,10 @@ class PrivacyShield:
         kinds = None if self.classify else _kinds(rules)
         said = texts(call)
         beside = others(call, self._may_hold)
-        found = [find(text.text, kinds) for text in said]
+        if call.size < _LARGE:
+            found = [find(text.text, kinds) for text in said]
+        else:  # others are not to wait for that
+            found = await asyncio.to_thread(lambda: [find(text.text, kinds) for text in said])
         if any(rule.privacy.names for rule in rules):
             if self._names is None:
                 raise EngineError(
