@@ -6,11 +6,15 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.contracts.drafts import TODAY, case, contract, deployment, found, used
 
 from freehold.contracts.finding import Finding
 from freehold.contracts.lint import counts, lint
 from freehold.contracts.organisation import DataRule, Entity, Organisation
+from freehold.contracts.register import Register
+from freehold.contracts.shown import dates
 
 DAY = timedelta(days=1)
 RENEWS = "end = 2026-12-31\nrenewal = { auto = true }\n"
@@ -50,6 +54,29 @@ def test_notice_opens_is_open_and_is_missed(day: str, code: str, severity: str) 
     told = lint(case(contract(term=NOTICE, head=OWNED), day=date.fromisoformat(day)))
     notices = [(one.code, one.severity) for one in told if one.code.startswith("notice")]
     assert notices == ([(code, severity)] if code else [])
+
+
+@given(
+    end=st.dates(date(2026, 1, 1), date(2028, 12, 31)),
+    months=st.integers(1, 24),
+    notice=st.integers(0, 200),
+    day=st.dates(date(2026, 1, 1), date(2032, 12, 31)),
+    window=st.integers(0, 200),
+)
+def test_whatever_the_days_notice_is_told_once_and_rightly(
+    end: date, months: int, notice: int, day: date, window: int
+) -> None:
+    version = contract(
+        term=f"end = {end}\nrenewal = {{ auto = true, months = {months} }}\nnotice_days = {{ customer = {notice} }}\n"
+    )
+    told = [one for one in lint(case(version, day=day, window=window)) if one.code.startswith("notice")]
+    assert len(told) <= 1
+    seen = dates(Register([version]), version, day)
+    assert seen.last is not None and seen.notice_by is not None
+    left = (seen.last - notice * DAY - day).days
+    codes = "notice_missed" if left < 0 else "notice_open" if left <= window else "notice_opening"
+    assert [one.code for one in told] == ([codes] if left <= 2 * window or left < 0 else [])
+    assert (left >= 0) == (seen.notice_by == seen.last - notice * DAY)
 
 
 def test_the_window_is_as_long_as_is_asked() -> None:
