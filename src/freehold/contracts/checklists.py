@@ -138,9 +138,14 @@ def _every(contract: Contract) -> Iterator[Item]:
     yield _yes(
         "30(2)(g)", "full cooperation with competent and resolution authorities", "dora.cooperation", dora.cooperation
     )
-    ours = term.notice_days.customer
+    yield _leaving(contract)
+    yield _yes("30(2)(i)", "its part in our security awareness and resilience training", "dora.training", dora.training)
+
+
+def _leaving(contract: Contract) -> Item:
+    term, ours = contract.term, contract.term.notice_days.customer
     fixed = f"ends by itself on {term.end}" if term.end is not None and not term.renewal.auto else ""
-    yield Item(
+    return Item(
         "30(2)(h)",
         "termination rights and minimum notice periods",
         "met" if ours is not None else "unclear" if fixed else "missing",
@@ -148,7 +153,6 @@ def _every(contract: Contract) -> Iterator[Item]:
         f"{ours} days" if ours is not None else fixed,
         "" if ours is not None else "no field says that we may end it before" if fixed else "nothing is stated",
     )
-    yield _yes("30(2)(i)", "its part in our security awareness and resilience training", "dora.training", dora.training)
 
 
 def _critical(contract: Contract) -> Iterator[Item]:
