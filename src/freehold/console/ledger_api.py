@@ -329,7 +329,7 @@ class _Ledger:
         await asyncio.gather(traffic.roll(store, 0.2), reliance.roll(store, 0.2))
         until = now_ns() // DAY * DAY + DAY
         sums = await traffic.summed(store, DAY, until - 90 * DAY, until)
-        uses = await reliance.uses(store, until - 90 * DAY, until)
+        uses = await reliance.uses(store, until - 90 * DAY, until, callers=False)
         deployments = table.deployments.values()
         names = await self._office.names()
         keys = {key.id for key in await access.list_keys(store)} | {row.key for row in sums if row.key}

@@ -130,8 +130,8 @@ async def look(store: Store, ground: Ground, asked: Asked, now: int) -> Dependen
         return asked.function is None or use.function == asked.function
 
     whole, pieces, holdings, kept = await asyncio.gather(
-        reliance.uses(store, since, until),
-        reliance.uses(store, since, until, edges=starts),
+        reliance.uses(store, since, until, callers=False),
+        reliance.uses(store, since, until, edges=starts, callers=False),
         held(store, lens, now, keep),
         ours(store),
     )

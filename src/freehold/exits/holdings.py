@@ -39,9 +39,9 @@ async def held(store: Store, lens: Lens, now: int, keep: Callable[[Use], bool]) 
     StoreError."""
     end = now // DAY * DAY + DAY
     found: dict[str, Held] = {}
-    every = [use for use in await uses(store, 0, end) if keep(use)]
+    every = [use for use in await uses(store, 0, end, callers=False) if keep(use)]
     for days in sorted({use.retention for use in every if use.retention}):
-        some = every if days < 0 else await uses(store, end - DAY - days * DAY, end)
+        some = every if days < 0 else await uses(store, end - DAY - days * DAY, end, callers=False)
         for use in some:
             if use.retention == days and keep(use):
                 _count(found, lens, use)

@@ -21,6 +21,7 @@ from freehold.store import Row, Step, Store
 
 STRIDE = 10_000
 """Entries that one question reads: other readers of the store wait for it."""
+_FEW = 900  # numbers in one question
 
 BY = (
     "key", "team", "asked", "sent", "deployment", "maker", "seller", "host", "compute", "chips", "region", "contract",
@@ -28,6 +29,9 @@ BY = (
 )  # fmt: skip
 """Fields of an Entry that tell sums apart, beside the day and whether it failed. The last two follow from the terms, so
 they make no more of them; nothing is among these that differs from call to call."""
+
+CALLERS = frozenset({"key", "team", "sent", "terms", "use"})
+"""Those that say who called and how, not on whom it rested. Without them there are few sums, however many call."""
 
 _SUMS = ("calls", "attempts", "input", "output", "cached", "cost")
 _VALUES = (*_SUMS, "first_seq", "last_seq")
@@ -97,8 +101,8 @@ def _gathering(engine: str) -> str:
     )
 
 
-_ADD = f"""INSERT INTO reliance(at, way, {", ".join(_VALUES)})
-    SELECT {", ".join(["CAST(? AS BIGINT)"] * (2 + len(_VALUES)))} WHERE
+_ADD = f"""INSERT INTO reliance(at, way, whose, {", ".join(_VALUES)})
+    SELECT {", ".join(["CAST(? AS BIGINT)"] * (3 + len(_VALUES)))} WHERE
     (SELECT value FROM meta WHERE name = 'reliance') = CAST(? AS BIGINT)
     ON CONFLICT (at, way) DO UPDATE SET {", ".join(f"{name} = reliance.{name} + excluded.{name}" for name in _SUMS)},
     first_seq = CASE WHEN reliance.first_seq < excluded.first_seq THEN reliance.first_seq ELSE excluded.first_seq END,
@@ -127,50 +131,76 @@ async def roll(store: Store, seconds: float) -> tuple[int, int]:
 
 async def _add(store: Store, rows: list[Row], done: int, upto: int) -> None:
     """Add the sums of the entries from `done` on, up to `upto`, unless somebody has meanwhile."""
-    ways = [_way(failed, said) for _, failed, said, *_ in rows]
     steps: list[Step] = [("UPDATE meta SET value = value WHERE name = 'reliance'", [()])]  # takes the row's lock
     if rows:
-        known = {number: (number, way) for number, way in ways}
+        ways = await asyncio.to_thread(lambda: [_way(failed, said) for _, failed, said, *_ in rows])
+        known = {number: (number, text) for number, _, text in ways}
+        sums = [(row[0], number, whose, *row[3:], done) for row, (number, whose, _) in zip(rows, ways, strict=True)]
         steps += [
             ("INSERT INTO reliance_way(id, way) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", list(known.values())),
-            (_ADD, [(row[0], way[0], *row[3:], done) for row, way in zip(rows, ways, strict=True)]),
+            (_ADD, sums),
         ]
     steps.append(("UPDATE meta SET value = ? WHERE name = 'reliance' AND value = ?", [(upto, done)]))
     await store.write(*steps, durable=False)  # if power fails all of it is made again
 
 
-def _way(failed: int, said: str) -> tuple[int, str]:
-    """Return the number of a way, the same whoever comes upon it first, and its text."""
+def _way(failed: int, said: str) -> tuple[int, int, str]:
+    """Return the number of a way and that of what it has in common with other callers', the same whoever comes upon
+    them first, and the text of the way."""
     values = [_DEFAULTS.get(name, "") if value is None else value for name, value in zip(BY, _json(said), strict=True)]
     text = msgspec.json.encode([bool(failed), *values])
-    return int.from_bytes(sha256(text).digest()[:8], "big") >> 1, text.decode()
+    return _number(text), _number(msgspec.json.encode(_without([bool(failed), *values]))), text.decode()
+
+
+def _number(text: bytes) -> int:
+    return int.from_bytes(sha256(text).digest()[:8], "big") >> 1
+
+
+def _without(way: list[Any]) -> list[Any]:
+    """Return a way without its callers."""
+    return [way[0], *("" if name in CALLERS else value for name, value in zip(BY, way[1:], strict=True))]
 
 
 _json = msgspec.json.Decoder(list[Any]).decode
 
 
 async def uses(
-    store: Store, since_ns: int, until_ns: int, by_day: bool = False, *, edges: Sequence[int] = ()
+    store: Store,
+    since_ns: int,
+    until_ns: int,
+    by_day: bool = False,
+    *,
+    edges: Sequence[int] = (),
+    callers: bool = True,
 ) -> list[Use]:
     """Return the sums of the UTC days that begin at since <= day < until (ns): over all of them, by day, or by the
-    stretches of days that begin at `edges` (ascending, the first not after `since`). Raises StoreError."""
+    stretches of days that begin at `edges` (ascending, the first not after `since`). Without `callers`, what differs in
+    CALLERS alone is put together, and these are empty. Raises StoreError."""
     bucket = "at" if by_day else "0"
     if edges:
         whens = " ".join(f"WHEN at >= {int(edge)} THEN {int(edge)}" for edge in reversed(edges))
         bucket = f"CASE {whens} END"
     sums = ", ".join(f"SUM({name})" for name in _SUMS)
     rows = await store.fetch(
-        f"SELECT {bucket}, way, {sums}, MIN(first_seq), MAX(last_seq), MAX(at) FROM reliance WHERE at >= ? AND at < ? "
-        "GROUP BY 1, 2",
+        f"SELECT {bucket}, MIN(way), {sums}, MIN(first_seq), MAX(last_seq), MAX(at) FROM reliance "
+        f"WHERE at >= ? AND at < ? GROUP BY 1, {'way' if callers else 'whose'}",
         since_ns,
         until_ns,
     )
-    ways = await store.fetch("SELECT id, way FROM reliance_way")
-    return await asyncio.to_thread(_built, rows, ways)  # thousands of them, and calls are not to wait for it
+    ways = await _read(store, {row[1] for row in rows})
+    return await asyncio.to_thread(_built, rows, ways, callers)  # thousands of them; calls are not to wait for it
 
 
-def _built(rows: list[Row], ways: list[Row]) -> list[Use]:
-    known = {number: _said(way) for number, way in ways}
+async def _read(store: Store, numbers: set[int]) -> list[Row]:
+    """Return these ways, or all of them where these are many."""
+    if len(numbers) > _FEW:
+        return await store.fetch("SELECT id, way FROM reliance_way")
+    marks = ",".join("?" * len(numbers))
+    return await store.fetch(f"SELECT id, way FROM reliance_way WHERE id IN ({marks})", *numbers) if numbers else []
+
+
+def _built(rows: list[Row], ways: list[Row], callers: bool) -> list[Use]:
+    known = {number: _said(way, callers) for number, way in ways}
     found = []
     for at, number, *values in rows:
         said, more = known[number]
@@ -178,7 +208,8 @@ def _built(rows: list[Row], ways: list[Row]) -> list[Use]:
     return found
 
 
-def _said(way: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def _said(text: str, callers: bool) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return what stands before the sums in a `Use`, and what stands behind them."""
-    failed, *values, use, retention, recipients = _json(way)
+    way = _json(text)
+    failed, *values, use, retention, recipients = way if callers else _without(way)
     return (*values, failed), (retention, tuple(recipients), use)

@@ -15,7 +15,7 @@ from freehold import store as stores
 from freehold.core.call import Purpose
 from freehold.ledger import Entry, Ledger, reliance
 from freehold.ledger.entry import FIELDS, columns, encode, failed
-from freehold.ledger.reliance import BY, Use
+from freehold.ledger.reliance import BY, CALLERS, Use
 from freehold.ledger.traffic import DAY
 from freehold.store import Store
 
@@ -25,7 +25,7 @@ PURPOSES: tuple[Purpose, ...] = ("serve", "hedge", "shadow")
 def made(i: int) -> Entry:
     return Entry(
         ("outcome", "outcome", "intent", "admin")[i % 4], f"call_{i // 4}", i % 4, PURPOSES[i % 3], i % 5 * DAY + i,
-        key=f"k{i % 3}", team="té\n\"'" if i % 2 else "", asked=f"m{i % 2}", sent=f"m{i % 3}", deployment=f"d{i % 3}",
+        key=f"k{i // 12 % 4}", team="té\n\"'" if i % 2 else "", asked=f"m{i % 2}", sent=f"m{i % 3}", deployment=f"d{i % 3}",
         maker="openai", seller="microsoft", host="microsoft", region="eu", contract="c1", input=i, output=2 * i,
         cached=1, cost=10 * i, currency="USD" if i % 5 else "", error=("", "upstream_fault", "client_gone")[i % 3],
         terms="0" * 12, compute="oracle" if i % 2 else "", chips="nvidia", recipients=("openai", "microsoft"),
@@ -81,6 +81,11 @@ async def test_sums_are_those_of_the_entries(store: Store, monkeypatch: pytest.M
     pairs = await reliance.uses(store, DAY, 5 * DAY, edges=(DAY, 3 * DAY))
     assert {use.at for use in pairs} == {DAY, 3 * DAY}
     assert sum(use.cost for use in pairs) == sum(sums["cost"] for sums in plain(ALL, DAY, 5 * DAY).values())
+    few = await reliance.uses(store, 0, 100 * DAY, callers=False)
+    assert len(few) < len(plain(ALL))
+    blank = [msgspec.structs.replace(entry, **dict.fromkeys(CALLERS, "")) for entry in ALL]
+    assert said(few) == plain(blank)
+    assert said(await reliance.uses(store, 0, 100 * DAY, by_day=True, callers=False)) == plain(blank, day=True)
     assert min(use.first_seq for use in pairs) >= 1
     assert max(use.last_seq for use in pairs) <= 240
 
