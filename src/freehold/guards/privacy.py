@@ -64,7 +64,7 @@ class PrivacyShield:
         if not rules and not self.classify:
             return
         twice = repeated(look.call)
-        if twice is not None and rules:
+        if twice is not None and not all(policy.dry_run for policy in rules):
             raise BadRequest(
                 f"'{twice}' stands twice in one object of 'messages'.",
                 code="duplicate_key",
@@ -187,18 +187,28 @@ class PrivacyShield:
             found = [find(text.text, kinds) for text in said]
         else:  # others are not to wait for that
             found = await asyncio.to_thread(lambda: [find(text.text, kinds) for text in said])
-        if any(rule.privacy.names for rule in rules):
-            if self._names is None:
-                raise EngineError(
-                    "A policy asks for names and places, but nobody here finds them.",
-                    hint="install the extra `names`, or leave `names = true` out of the policy",
-                )
-            by_names = await self._names.find([text.text for text in said])
+        wanted = [rule.dry_run for rule in rules if rule.privacy.names]
+        if wanted:
+            by_names = await self._find_names([text.text for text in said], needed=not all(wanted))
             found = [_together(first, more) for first, more in zip(found, by_names, strict=True)]
         found += [find(text.text, kinds) for text in beside]
         words = said + beside
         held = [(text, findings) for text, findings in zip(words, found, strict=True) if findings]
         return Seen(call.fields, words, held, media(call))
+
+    async def _find_names(self, said: list[str], needed: bool) -> list[list[Finding]]:
+        """Ask the worker for names. EngineError when it is not there, unless all who ask only look on."""
+        try:
+            if self._names is None:
+                raise EngineError(
+                    "A policy asks for names and places, but nobody here finds them.",
+                    hint="install the extra `names`, or leave `names = true` out of the policy",
+                )
+            return await self._names.find(said)
+        except EngineError:
+            if needed:
+                raise
+            return [[] for _ in said]
 
     def _may_hold(self, member: str) -> bool:
         """Whether anything is in a member of a request; of long ones it is remembered that nothing is."""

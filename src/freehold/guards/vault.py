@@ -19,7 +19,7 @@ import msgspec
 from freehold.core.clock import now_ns
 from freehold.core.errors import ConfigError, StoreError
 from freehold.core.ids import new_id
-from freehold.store import Store
+from freehold.store import Row, Store
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,7 +31,10 @@ SHORTEST, LONGEST = 6, 32
 """Hexadecimal digits of a token: as few as tell it from all others of its conversation and from what is there."""
 KEY_BYTES = 32
 _NONCE = 12
-_TRIES = 4
+_HOUSE, _NEVER = "house", (1 << 63) - 1
+"""The row that says which house's key the vault is written with, and when it ends."""
+_AT_ONCE = 500
+_TRIES = 5
 
 Value = tuple[str, str]
 """A kind of finding and the words found."""
@@ -99,6 +102,7 @@ class Vault:
         self._most = most
         self._clock = clock
         self._known: dict[str, Conversation] = {}
+        self._proven = False
 
     async def pseudonyms(self, conversation: str, values: Iterable[Value], taken: Collection[str]) -> dict[Value, str]:
         """Return a token for each value, the same one as before where it has one; on record once this returns. A new
@@ -125,20 +129,61 @@ class Vault:
         found = (await self._read(self._name(conversation))).values.get(token.strip("<>[] "))
         return found[1] if found is not None else None
 
-    async def erase(self, conversation: str) -> bool:
-        """Make the conversation's pseudonyms unreadable for good; return whether it had any. A worker that has just
-        read them knows within two seconds."""
-        name = self._name(conversation)
-        self._known.pop(name, None)
-        found = await self._store.fetch("SELECT id FROM vault_key WHERE conversation = ?", name)
+    async def erase(self, *conversations: str) -> int:
+        """Make the pseudonyms of conversations unreadable for good; return how many conversations had any. A worker
+        that has just read them knows within two seconds."""
+        names = [self._name(conversation) for conversation in conversations]
+        for name in names:
+            self._known.pop(name, None)
+        found = await self._keys("SELECT id FROM vault_key WHERE conversation", names)
         await self._delete([row[0] for row in found])
-        return bool(found)
+        return len(found)
+
+    async def holds(self, *conversations: str) -> int:
+        """Return how many pseudonyms are kept of these conversations."""
+        names = [self._name(conversation) for conversation in conversations]
+        counted = "SELECT COUNT(*) FROM vault JOIN vault_key ON vault.key = vault_key.id WHERE conversation"
+        return sum(int(count) for (count,) in await self._keys(counted, names))
+
+    async def _keys(self, sql: str, names: list[str]) -> list[Row]:
+        """Ask of names, so many at once that the engines take them."""
+        if not self._proven:
+            await self._prove()
+        found: list[Row] = []
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            found += await self._store.fetch(f"{sql} IN ({', '.join('?' * len(some))})", *some)
+        return found
 
     async def sweep(self) -> int:
         """Forget conversations whose time is over; return how many."""
         over = await self._store.fetch("SELECT id FROM vault_key WHERE expires_at < ? LIMIT 1000", self._clock())
         await self._delete([row[0] for row in over])
         return len(over)
+
+    async def size(self) -> tuple[int, int]:
+        """Return how many conversations and how many pseudonyms are kept."""
+        ((conversations,),) = await self._store.fetch("SELECT COUNT(*) FROM vault_key WHERE id <> ?", _HOUSE)
+        ((tokens,),) = await self._store.fetch("SELECT COUNT(*) FROM vault")
+        return int(conversations), int(tokens)
+
+    async def reset(self) -> None:
+        """Forget all conversations, whatever key they were written with; the vault is this key's from now on."""
+        self._known.clear()
+        self._proven = False
+        await self._store.shred("vault_key", ("DELETE FROM vault_key", [()]), ("DELETE FROM vault", [()]))
+
+    async def _prove(self) -> None:
+        """Raise StoreError unless the vault is this key's: with another one nothing in it would be found."""
+        proof = "SELECT nonce, wrapped FROM vault_key WHERE id = ?"
+        found = await self._store.fetch(proof, _HOUSE)
+        if not found:
+            row = (_HOUSE, _HOUSE, *_shut(self._wrap, _HOUSE.encode(), _HOUSE), self._clock(), _NEVER)
+            await self._store.write((_NEW_KEY, [row]))
+            found = await self._store.fetch(proof, _HOUSE)  # whoever was first
+        nonce, wrapped = found[0]
+        _open(self._wrap, nonce, wrapped, _HOUSE)
+        self._proven = True
 
     async def _delete(self, ids: list[str]) -> None:
         if ids:
@@ -155,6 +200,8 @@ class Vault:
 
     async def _read(self, name: str) -> Conversation:
         """Return the conversation as it is in the store; a new one where it is not."""
+        if not self._proven:
+            await self._prove()
         at = self._clock()
         rows = await self._store.fetch(
             "SELECT k.id, k.nonce, k.wrapped, k.expires_at, v.token, v.kind, v.nonce, v.ciphertext "
@@ -178,22 +225,22 @@ class Vault:
         return known
 
     async def _write(self, name: str, known: Conversation, new: list[Value], taken: Collection[str]) -> None:
-        """Put new pseudonyms on record, and that the conversation goes on."""
+        """Put on record that a conversation begins, and no more: another worker's key for it may have been first. Then,
+        new pseudonyms, and that it goes on."""
         at = self._clock()
+        if not known.stored:
+            sealed = _shut(self._wrap, known.secret, f"{name} {known.id}")
+            await self._store.write((_NEW_KEY, [(known.id, name, *sealed, at, at + self._span)]))
+            return
         # On a copy: nothing is known that is not in the store.
         named = msgspec.structs.replace(known, values=dict(known.values), tokens=dict(known.tokens)).name(new, taken)
-        steps: list[tuple[str, list[tuple[object, ...]]]] = []
-        if not known.stored:
-            nonce, wrapped = _shut(self._wrap, known.secret, f"{name} {known.id}")
-            steps.append((_NEW_KEY, [(known.id, name, nonce, wrapped, at, at + self._span)]))
-        if new:
-            rows: list[tuple[object, ...]] = []
-            for (kind, words), token in named.items():
-                sealed = _shut(known.secret, words.encode("utf-8", "surrogatepass"), f"{known.id} {token}")
-                rows.append((known.id, token, kind, *sealed, at))
-            steps.append((_NEW_TOKEN, rows))
-        steps.append(("UPDATE vault_key SET expires_at = ? WHERE id = ?", [(at + self._span, known.id)]))
-        await self._store.write(*steps)
+        rows: list[tuple[object, ...]] = []
+        for (kind, words), token in named.items():
+            sealed = _shut(known.secret, words.encode("utf-8", "surrogatepass"), f"{known.id} {token}")
+            rows.append((known.id, token, kind, *sealed, at))
+        steps = [(_NEW_TOKEN, rows)] if rows else []
+        goes_on = "UPDATE vault_key SET expires_at = ? WHERE id = ?"
+        await self._store.write(*steps, (goes_on, [(at + self._span, known.id)]))
 
 
 _NEW_KEY = (
@@ -228,5 +275,6 @@ def _open(key: bytes, nonce: bytes, shut: bytes, about: str) -> bytes:
             "The vault of pseudonyms was written with another key, or has been tampered with.",
             code="vault_unreadable",
             retryable=False,
-            hint="put the key back that [vault] key named, or the file vault.key; without it those words are lost",
+            hint="put the key back that [vault] key named, or the file vault.key; without it those words are lost, and "
+            "`freehold vault reset` begins anew",
         ) from None

@@ -237,6 +237,9 @@ async def test_names_are_asked_for_only_where_a_policy_wants_them(vault: Vault) 
     assert "Bob lives here" in await sent(shield, look)
     with pytest.raises(EngineError):
         await PrivacyShield(vault).inspect(look_at(call, policy(outside="redact", names=True)))
+    look = look_at(call, policy(dry=True, outside="redact", names=True))
+    assert "Bob lives here" in await sent(PrivacyShield(vault), look)  # who only looks on stops nothing
+    assert look.found == {"EMAIL": 1}
 
 
 async def test_what_readers_differ_on_is_refused(vault: Vault) -> None:
@@ -245,6 +248,7 @@ async def test_what_readers_differ_on_is_refused(vault: Vault) -> None:
     with pytest.raises(BadRequest) as e:
         await shield.inspect(look_at(openai.parse("chat", body), policy(outside="redact")))
     assert e.value.code == "duplicate_key"
+    await shield.inspect(look_at(openai.parse("chat", body), policy(dry=True, outside="redact")))
     await shield.inspect(look_at(openai.parse("chat", body)))  # where no policy hides anything, nothing is asked
 
 
@@ -271,7 +275,7 @@ async def test_a_call_without_a_conversation_leaves_nothing_in_the_vault(vault: 
     shield = PrivacyShield(vault)
     look = look_at(chat(BOB), policy(outside="pseudonymise"))
     assert await sent(shield, look) == await sent(shield, look), "another attempt shows the same"
-    assert await vault._store.fetch("SELECT * FROM vault_key") == []
+    assert await vault.size() == (0, 0)
 
 
 def answer(content: str) -> bytes:
