@@ -59,11 +59,12 @@ def contract(
     term: str = "",
     kind: str = "hosted-model",
     supplier: str = "microsoft",
+    party: str = "",
 ) -> Version:
-    """A contract with a supplier; `top` stands before its tables, `more` after them."""
+    """A contract with a supplier; `top` stands before its tables, `more` after them, `party` and `term` in theirs."""
     text = (
         f'schema = "freehold.contract/1"\nid = "{id}"\nkind = "{kind}"\n{top}\n'
-        f'[party]\nsupplier = "{supplier}"\n[term]\nstart = {start}\n{term}\n{more}\n'
+        f'[party]\nsupplier = "{supplier}"\n{party}\n[term]\nstart = {start}\n{term}\n{more}\n'
     )
     return Version.of(read(text, f"{id}.toml"), f"{id}.toml")
 
