@@ -228,6 +228,22 @@ def test_a_stolen_token_gives_nothing_away(house: System, behind: Vendor) -> Non
         assert BOB not in said and said == f"You said: {text}"
 
 
+def test_the_vault_from_the_command_line(house: System, behind: Vendor) -> None:
+    ask(house, "pseudo", f"I am {BOB}", metadata={"session_id": "told"})
+    (token,) = set(TOKEN.findall(behind.seen[-1].body.decode()))
+    talk = ("--key", "tester", "--session", "told")
+    assert house.cli("vault", "reveal", token, *talk).stdout == f"{BOB}\n"
+    assert house.cli("vault", "reveal", token, "--key", "tester", "--session", "x", check=False).returncode == 1
+    assert house.cli("vault", "reveal", token, "--key", "nobody", "--session", "told", check=False).returncode == 1
+    before = house.json("vault", "show")
+    assert house.json("vault", "erase", *talk) == {"erased": 1}
+    assert house.json("vault", "show")["pseudonyms"] == before["pseudonyms"] - 1
+    assert house.cli("vault", "reveal", token, *talk, check=False).returncode == 1
+    acts = [json.loads(decode(row["data"]).note) for row in house.entries() if row["kind"] == "admin"]
+    assert [act["act"] for act in acts][-2:] == ["vault.reveal", "vault.erase"]
+    assert BOB not in json.dumps(acts) and house.cli("vault", "reset", check=False).returncode == 2
+
+
 async def test_many_at_once_get_their_own_back(house: System, behind: Vendor) -> None:
     async with openai.AsyncOpenAI(base_url=f"{house.url}/v1", api_key=house.key, max_retries=0, timeout=20) as door:
 

@@ -23,6 +23,7 @@ from freehold.app.cli import (
     models,
     server,
     teams,
+    vault,
 )
 from freehold.app.cli.output import Talk, UsageError
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from freehold.app.settings import Config
 
 _GROUPS = (
-    server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, dependency, gap, chat,
-    history,
+    server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, dependency, gap, vault,
+    chat, history,
 )  # fmt: skip
 
 
