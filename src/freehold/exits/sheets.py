@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from freehold.core.errors import ConfigError
 from freehold.ledger.export import RISKY
@@ -44,8 +44,8 @@ def comma_separated(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -
     return text.getvalue().encode()
 
 
-def parquet(columns: Mapping[str, Type], rows: Sequence[Mapping[str, Any]], file: BinaryIO) -> None:
-    """Write rows as Parquet. Needs pyarrow (the extra `parquet`); raises ConfigError without it."""
+def parquet(columns: Mapping[str, Type], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return rows as Parquet. Needs pyarrow (the extra `parquet`); raises ConfigError without it."""
     try:
         import pyarrow  # noqa: PLC0415
         import pyarrow.parquet  # noqa: PLC0415
@@ -61,4 +61,6 @@ def parquet(columns: Mapping[str, Type], rows: Sequence[Mapping[str, Any]], file
     }
     schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
     arrays = [pyarrow.array([row[field.name] for row in rows], type=field.type) for field in schema]
+    file = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), file, compression="zstd")
+    return file.getvalue()

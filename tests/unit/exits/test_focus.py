@@ -183,9 +183,7 @@ async def test_files_hold_the_same_rows(store: Store) -> None:
     assert read[0]["ChargePeriodStart"] == "2026-07-02T00:00:00Z" and read[0]["InvoiceId"] == ""
     assert [Decimal(row["BilledCost"]) for row in read] == [row["BilledCost"] for row in rows]
     assert not any(letter in row["BilledCost"] for row in read for letter in "eE")
-    file = io.BytesIO()
-    parquet(TYPES, rows, file)
-    table = pyarrow.parquet.read_table(io.BytesIO(file.getvalue()))
+    table = pyarrow.parquet.read_table(io.BytesIO(parquet(TYPES, rows)))
     assert table.column_names == list(TYPES) and table.num_rows == len(rows)
     assert table.column("EffectiveCost").to_pylist() == [row["EffectiveCost"] for row in rows]
     assert table.column("ChargePeriodStart").to_pylist()[0] == rows[0]["ChargePeriodStart"]

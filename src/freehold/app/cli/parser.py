@@ -22,6 +22,7 @@ from freehold.app.cli import (
     members,
     models,
     server,
+    settle,
     teams,
     vault,
 )
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from freehold.app.settings import Config
 
 _GROUPS = (
-    server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, dependency, gap, vault,
-    chat, history,
+    server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, dependency, gap, settle,
+    vault, chat, history,
 )  # fmt: skip
 
 
