@@ -29,7 +29,10 @@ API = {
         "try again later; give the route a fallback; `[server.breaker]` sets when and how long",
     ),
     "client_gone": ("the client closed the connection; only the ledger and the metrics see this", "nothing"),
-    "content_filter": ("the vendor's filter declined the request", "change the request, or ask another vendor's model"),
+    "content_filter": (
+        "a policy of the house, or the vendor's filter, declined the words",
+        "the message says which; change the words, or ask a model that may get them",
+    ),
     "context_length_exceeded": ("prompt and answer together do not fit the model", "shorten them, or ask a larger one"),
     "csrf_failed": (
         "a change came with a session, but not with its `x-freehold-csrf`",
@@ -191,6 +194,10 @@ API = {
     ),
     "upstream_timeout": ("connect, first byte, idle or total time ran out", "try again; `timeout` has the bounds"),
     "use_decided": ("whether the tool may be used is decided already", "load the conversation again"),
+    "vault_unreadable": (
+        "pseudonyms were kept with another key, or tampered with; nothing was sent",
+        "put the key of `[vault] key`, or the file `vault.key`, back; `freehold vault reset` begins anew",
+    ),
     "weak_password": ("the password is too short, or one of those that are tried first", "take a few words in a row"),
     "wrong_password": ("that is not the password that the member has", "check it, then try again"),
 }
