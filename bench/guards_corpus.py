@@ -21,7 +21,6 @@ from typing import Any
 import phonenumbers
 from faker import Faker
 
-Label = tuple[str, str]
 LOCALES = ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "pt_BR", "sv_SE", "da_DK", "fi_FI",
            "no_NO", "de_AT", "de_CH", "fr_BE", "cs_CZ", "en_IN", "en_AU", "en_CA")  # fmt: skip
 KIND_OF = {
@@ -147,6 +146,104 @@ def good(module: Any, number: str) -> bool:
         return False
 
 
+CARDS = {
+    "visa": "4111111111111111 4012888888881881 4242424242424242 4000056655665556 4917610000000000 4444333322221111",
+    "mastercard": "5555555555554444 5105105105105100 5200828282828210 2223003122003222 2222400070000005",
+    "amex": "378282246310005 371449635398431 378734493671000 370000000000002",
+    "diners": "30569309025904 38520000023237 36227206271667 36006666333344",
+    "discover": "6011111111111117 6011000990139424 6445644564456445",
+    "jcb": "3530111333300000 3566002020360505 3569990010095841",
+    "unionpay": "6200000000000005 6205500000000000004 6243030000000001",
+    "maestro": "6771798021000008 6759649826438453 5000550000000029",
+}
+"""Test numbers that Stripe, Adyen, PayPal and the networks publish for their sandboxes."""
+IBANS = """
+    AD1200012030200359100100 AE070331234567890123456 AT611904300234573201 BE68539007547034
+    BG80BNBG96611020345678 CH9300762011623852957 CY17002001280000001200527600 CZ6508000000192000145399
+    DE89370400440532013000 DK5000400440116243 EE382200221020145685 ES9121000418450200051332 FI2112345600000785
+    FR1420041010050500013M02606 GB29NWBK60161331926819 GI75NWBK000000007099453 GR1601101250000000012300695
+    HR1210010051863000160 HU42117730161111101800000000 IE29AIBK93115212345678 IL620108000000099999999
+    IS140159260076545510730339 IT60X0542811101000000123456 LI21088100002324013AA LT121000011101001000
+    LU280019400644750000 LV80BANK0000435195001 MC5811222000010123456789030 MT84MALT011000012345MTLCAST001S
+    NL91ABNA0417164300 NO9386011117947 PL61109010140000071219812874 PT50000201231234567890154
+    RO49AAAA1B31007593840000 SA0380000000608010167519 SE4550000000058398257466 SI56263300012039086
+    SK3112000000198742637541 SM86U0322509800000000270100 TN5910006035183598478831 TR330006100519786457841326
+"""
+"""The SWIFT IBAN registry's examples."""
+KEYS = """
+    anthropic sk-ant-api03-{A86}AA | openai sk-proj-{A40}T3BlbkFJ{A40} | openrouter sk-or-v1-{h64}
+    deepseek sk-{h32} | xai xai-{A80} | groq gsk_{A52} | huggingface hf_{L34} | replicate r8_{A37}
+    perplexity pplx-{A48} | nvidia nvapi-{A64} | github ghp_{A36} | github github_pat_{A22}_{A59}
+    gitlab glpat-{A20} | aws AKIA{U16} | google AIza{A35} | google GOCSPX-{A28} | slack xoxb-{d12}-{d13}-{A24}
+    slack xapp-1-{U11}-{d13}-{h64} | stripe sk_live_{A24} | stripe rk_test_{A24} | stripe whsec_{A32}
+    twilio SK{h32} | sendgrid SG.{A22}.{A43} | mailgun key-{h32} | npm npm_{A36}
+    pypi pypi-AgEIcHlwaS5vcmc{A90} | docker dckr_pat_{A27} | digitalocean dop_v1_{h64} | shopify shpat_{h32}
+    databricks dapi{h32} | hashicorp hvs.{A90} | grafana glsa_{A32}_{h8} | newrelic NRAK-{U27}
+    linear lin_api_{A40} | notion ntn_{A46} | atlassian ATATT3xFfGF0{A160} | figma figd_{A40}
+    postman PMAK-{h24}-{h34} | discord MT{A22}.{A6}.{A38} | telegram {d10}:AA{A33} | azure {A52}JQQJ99{A26}
+    langsmith lsv2_pt_{h32}_{h10} | tavily tvly-dev-{A32} | jwt eyJhbGciOiJIUzI1NiJ9.eyJ{A40}.{A43}
+    freehold fh-{A40}
+"""
+"""Forms of keys as their issuers document them: A letters and digits, L letters, U capitals and digits 2 to 7,
+h hexadecimal, d digits."""
+SIGNS = {
+    "A": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", "h": "0123456789abcdef", "d": "0123456789",
+    "L": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "U": "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+}  # fmt: skip
+
+
+def money() -> Iterator[tuple[str, str, list[list[Any]]]]:
+    """Published test cards and accounts: plain, in groups, and written with look-alikes."""
+    for name, row in CARDS.items():
+        for number in row.split():
+            groups = grouped(number, (4, 6, 9) if len(number) < 16 else (4, 4, 4, 4, 3))
+            yield f"cards: {name}", *filled("Charge {} please", [("CARD", number)])
+            for joint in " -":
+                yield f"cards: {name}", *filled("Charge {} please", [("CARD", joint.join(groups))])
+            wide = "".join(chr(ord(c) + 0xFEE0) for c in number)
+            for alike in (wide, "\u00a0".join(groups), "\u2011".join(groups), "\u200b".join(groups)):
+                yield "cards: look-alikes", *filled("Charge {} please", [("CARD", alike)])
+    for number in IBANS.split():
+        groups = re.findall(".{1,4}", number)
+        yield "accounts", *filled("Pay to {}, please", [("IBAN", number)])
+        yield "accounts", *filled("Pay to {}, please", [("IBAN", " ".join(groups))])
+        yield "accounts: lower case", *filled("Pay to {}, please", [("IBAN", number.lower())])
+        yield "accounts: look-alikes", *filled("Pay to {}, please", [("IBAN", "\u202f".join(groups))])
+
+
+def grouped(number: str, sizes: tuple[int, ...]) -> list[str]:
+    groups, at = [], 0
+    for size in sizes:
+        groups.append(number[at : at + size])
+        at += size
+    return [group for group in groups if group]
+
+
+def keys() -> Iterator[tuple[str, str, list[list[Any]]]]:
+    """Keys drawn by lot after their issuers' forms; passwords in URLs and settings."""
+    lot = random.Random(8)
+    for entry in re.split(r"[|\n]", KEYS.strip()):
+        issuer, form = entry.split()
+        for template in (
+            "I use {} for it",
+            "API_KEY={}\nDEBUG=1",
+            '{"key": "{}"}',
+            "curl -H 'Authorization: Bearer {}' x",
+        ):
+            key = re.sub(r"\{(\w)(\d+)\}", lambda m: "".join(lot.choices(SIGNS[m[1]], k=int(m[2]))), form)
+            text = template.replace("{}", key)
+            at = text.index(key)
+            yield f"keys: {issuer}", text, [["SECRET", at, at + len(key)]]
+    fake = Faker("en_US")
+    fake.seed_instance(8)
+    for _ in range(60):
+        word = fake.password(length=lot.randrange(8, 20), special_chars=False)
+        for template in ("postgres://app:{}@db.example/main", "password = '{}'", "DB_PASSWORD={}", '{"password": "{}"}',
+                         "Server=db;User Id=sa;Password={};", "My password is {}"):  # fmt: skip
+            text = template.replace("{}", word)
+            yield "passwords", text, [["SECRET", text.index(word), text.index(word) + len(word)]]
+
+
 def clean() -> Iterator[tuple[str, str, list[list[Any]]]]:
     """What has nothing in it: Python's documentation topics, its library's code, and numbers of other kinds."""
     from pydoc_data import topics
@@ -186,7 +283,7 @@ def clean() -> Iterator[tuple[str, str, list[list[Any]]]]:
 
 
 def main() -> None:
-    for source in (sentences, people, numbers, identities, clean):
+    for source in (sentences, people, numbers, identities, money, keys, clean):
         for where, text, labels in source():
             sys.stdout.write(json.dumps({"set": where, "text": text, "labels": labels}) + "\n")
 

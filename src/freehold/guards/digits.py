@@ -69,16 +69,12 @@ def _whole(text: str, start: int, end: int, before: int) -> Finding | None:
     count = len(digits)
     if count < 6 or written.count(".") == 3:
         address = written.partition("/")[0]
-        if (
-            written.count(".") == 3
-            and is_ipv4(address)
-            and not text[max(0, start - 9) : start].lower().strip().endswith(_VERSIONS)
-        ):
+        if written.count(".") == 3 and is_ipv4(address) and not _is_version(text, start, address):
             return Finding("IP", start, start + len(address))
         if count < 6:
             return None
     lead = text[max(0, start - 2) : start]
-    if "+" in lead:
+    if lead.endswith("+") or lead == "+(":
         return _international(start - 2 if lead in ("(+", "+(") else start - 1, text, start, end)
     if lead.endswith("(") and ")" in written:
         start, written = start - 1, "(" + written
@@ -98,6 +94,14 @@ def _whole(text: str, start: int, end: int, before: int) -> Finding | None:
         if found is not None:
             return found
     return _told(text, start, end, before, written, digits)
+
+
+def _is_version(text: str, start: int, address: str) -> bool:
+    """Return whether four numbers with points are likelier a version or a section: so called, or of one digit each."""
+    parts = address.split(".")
+    if len(address) == 7 and len(set(parts)) > 1:
+        return True
+    return text[max(0, start - 12) : start].lower().rstrip(" =:\"'(v").endswith(_VERSIONS)
 
 
 def _told(text: str, start: int, end: int, before: int, written: str, digits: str) -> Finding | None:

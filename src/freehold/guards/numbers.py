@@ -106,8 +106,9 @@ def is_ipv4(text: str) -> bool:
 
 
 def is_ipv6(text: str) -> bool:
-    """Return whether `text` is an IPv6 address with a digit in it, so that no `a::b` of a program is taken for one."""
-    if not any(c.isdigit() for c in text):
+    """Return whether `text` is an IPv6 address with a digit in it and a part of three signs or more, so that no `a::b`
+    and no `[1::2]` of a program is taken for one."""
+    if not any(c.isdigit() for c in text) or max(map(len, text.split(":"))) < 3:
         return False
     try:
         IPv6Address(text)

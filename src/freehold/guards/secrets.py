@@ -65,7 +65,15 @@ _ISSUED: Final = re.compile(
     | (?P<atlassian>ATATT3{W}{{50,}}+ | ATCTT3{W}{{50,}}+ | ATBB{U}{{28,}}+) | (?P<figma>fig[dou]_{W}{{36,}}+)
     | (?P<airtable>pat{U}{{14}}\.[0-9a-f]{{64}}) | (?P<doppler>dp\.(?:pt|st|ct|sa|scim|audit)\.{W}{{30,}}+)
     | (?P<discord>[MNO]{W}{{23,27}}\.{W}{{6}}\.{W}{{27,38}}(?!{W})) | (?P<telegram>\d{{8,10}}:AA{W}{{33}}(?!{W}))
-    | (?P<age>AGE-SECRET-KEY-1[0-9A-Z]{{58}}) | (?P<onepassword>ops_eyJ{W}{{200,}}+)
+    | (?P<age>AGE-SECRET-KEY-1[0-9A-Z]{{58}})
+    | (?P<onepassword>ops_eyJ{W}{{200,}}+ | A3-[A-Z0-9]{{6}}-[A-Z0-9-]{{25,32}})
+    | (?P<artifactory>AKCp{U}{{69}} | cmVmd{U}{{59}}) | (?P<openshift>sha256~{W}{{43}}(?!{W}))
+    | (?P<adobe>p8e-{U}{{32}}) | (?P<clickhouse>4b1d{U}{{38}}(?!{W})) | (?P<clojars>CLOJARS_{U}{{60}})
+    | (?P<duffel>duffel_(?:test|live)_{W}{{43}}) | (?P<easypost>EZ[AT]K{U}{{54}}) | (?P<facebook>EAA[MC]{U}{{100,}}+)
+    | (?P<flutterwave>FLWSECK(?:_TEST)?-{U}{{12,}}+) | (?P<frameio>fio-u-{W}{{64}}) | (?P<infracost>ico-{U}{{32}})
+    | (?P<harness>[ps]at\.{W}{{22}}\.{U}{{24}}\.{U}{{20}}) | (?P<maxmind>{U}{{6}}_{U}{{29}}_mmk)
+    | (?P<octopus>API-[A-Z0-9]{{26}}(?!{W})) | (?P<prefect>pn[ub]_{U}{{36}}) | (?P<readme>rdme_[a-z0-9]{{70}})
+    | (?P<scalingo>tk-us-{W}{{48}}) | (?P<shippo>shippo_(?:live|test)_{U}{{40}}) | (?P<sourcegraph>sgp_{W}{{40,}}+)
     | (?P<alibaba>LTAI{U}{{16,26}}(?!{U})) | (?P<tencent>AKID{U}{{32}}(?!{U})) | (?P<yandex>AQVN{W}{{35,38}}(?!{W}))
     )""",
     re.VERBOSE,
@@ -75,6 +83,8 @@ _DIGIT: Final = re.compile(r"\d")
 
 _LOGIN: Final = re.compile(r"://(?P<user>[^\s/:@\"'<>]{0,128}):(?P<password>[^\s/@\"'<>]{1,256})@(?=[A-Za-z0-9\[])")
 """A login in a URL: postgres://ann:s3cret@host/. Found from the name to the @."""
+
+_STANDS_FOR_ONE: Final = re.compile(r"pass(?:word|wd)?|pwd|secret|token|x+|\*+|\.+|[<{$%].*", re.IGNORECASE)
 
 _HINTS: Final = (
     "passwor", "passwd", "passphrase", "_pass", "pwd", "kennwort", "secret", "token", "credential", "key", "bearer",
@@ -93,11 +103,12 @@ _GIVEN: Final = re.compile(
 _BEARER: Final = re.compile(r"(?:bearer|token|basic)[ ](?P<value>[A-Za-z0-9+/_.~=-]{16,}+)", re.IGNORECASE)
 """A value given to a name that says what it is: password=..., "api_key": "...", Authorization: Bearer ..."""
 _PLACEHOLDER: Final = re.compile(
-    r"your|example|changeme|placeholder|dummy|redacted|secret|passw|token|xxx|\.\.\.|env\b|environ|self\.|config|todo|none|null"
+    r"://|your|example|changeme|placeholder|dummy|redacted|secret|passw|token|xxx|\.\.\.|env\b|environ|self\.|config|todo|none|null"
     r"|(.)\1{5}",
     re.IGNORECASE,
 )
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][a-z_]*(?:[./:-]+[A-Za-z_]*)*\d{0,2}|[A-Z_]+\d?|[\d.,:/-]+|[A-Za-z_.-]+")
+_HOOK: Final = re.compile(r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<value>[A-Za-z0-9+/_-]{20,}+)")
 _QUERY: Final = re.compile(r"[?&](?:sig|X-Amz-Signature|X-Goog-Signature)=(?P<value>[A-Za-z0-9%+/_-]{32,}+)")
 
 
@@ -107,7 +118,11 @@ def find_secrets(text: str, raw: bytes) -> Iterator[Finding]:
         yield from _private_keys(text)
     if "@" in text and "://" in text:
         for match in _LOGIN.finditer(text):
-            yield Finding("SECRET", match.start("user"), match.end(), "password")
+            if _STANDS_FOR_ONE.fullmatch(match["password"]) is None:
+                yield Finding("SECRET", match.start("user"), match.end(), "password")
+    if "hooks.slack" in text:
+        for match in _HOOK.finditer(text):
+            yield Finding("SECRET", *match.span("value"), "slack")
     letters = raw.translate(_ALPHABET)
     if _GATE in letters:
         yield from _issued(text, letters)
