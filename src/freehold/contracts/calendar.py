@@ -25,6 +25,7 @@ _AFTER = {
     "pay": "what is lacking is to be paid",
     "rollover": "what is lacking goes on to the next one",
     "none": "nothing is owed for what is lacking",
+    "unknown": "nobody says what becomes of what is lacking",
 }
 _DAY = timedelta(days=1)
 _FURTHEST = date.max - timedelta(days=1)

@@ -16,7 +16,7 @@ from freehold.contracts.terms import Contract
 from freehold.contracts.wording import plain
 
 _NAME = re.compile(r"\[[^]]*\]")
-_NAMES = {"schema", "id", "version", "supersedes", "source", "note"}
+_NAMES = {"schema", "id", "version", "title", "supersedes", "source", "note"}
 """What tells one file from another, and is no term."""
 _KEYS = ("id", "on", "type", "holder", "deployment", "below", "above", "over")
 """By which an item of a list is known again, the first that it has; a price also by its model, a right by its scope."""

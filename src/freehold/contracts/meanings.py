@@ -22,14 +22,16 @@ def nothing(value: Any) -> bool:
     return value is None or value == "" or value == () or value == "unknown"
 
 
-def _amount(more: str, less: str, of_more: ForUs = "", gone: str = "is not stated any more") -> Rule:
+def _amount(
+    more: str, less: str, of_more: ForUs = "", gone: str = "is not stated any more", came: str = "is stated now"
+) -> Rule:
     """A number or day: `more` and `less` say `{by}` how much; `of_more` is what more of it is for us."""
 
     def rule(old: Any, new: Any) -> tuple[str, ForUs]:
         if new is None:
             return gone, ""
         if old is None:
-            return "is stated now", ""
+            return came, ""
         return (
             (more.format(by=_by(old, new)), of_more) if new > old else (less.format(by=_by(new, old)), _OTHER[of_more])
         )
@@ -177,7 +179,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("revenue_share", _share),
     (
         "revenue_share.cap_total",
-        _amount("the most that is owed is {by} higher", "the most that is owed is {by} lower", gone="not capped"),
+        _amount("at most {by} more in all", "at most {by} less in all", gone="not capped", came="capped now"),
     ),
     ("revenue_share*.pct", _amount("{by} more is shared", "{by} less is shared")),
     ("revenue_share.until", _amount("shared {by} longer", "shared {by} less", gone="as long as the contract")),

@@ -254,7 +254,9 @@ def _pace(
 
 
 def _cost(commitment: Commitment, shortfall: Decimal) -> Decimal | None:
-    """Return what a shortfall costs; None where nobody says what one unit does."""
+    """Return what a shortfall costs; None where nobody says what one unit does, or whether it costs anything."""
+    if shortfall and commitment.shortfall == "unknown":
+        return None
     if not shortfall or commitment.shortfall != "pay":
         return Decimal(0)
     if commitment.type == "spend":

@@ -94,8 +94,8 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("DORA", ("dora",)),
 )
 """The sections of a page with the tables that they show, in order."""
-_ALWAYS = {"data.classes_allowed", "term.renewal.auto"}
-"""What is told even where it stands at its default, for it binds."""
+_ALWAYS = {"data.classes_allowed"}
+"""What is told even where it stands at its default, for it binds every call."""
 
 
 def dates(register: Register, version: Version, day: date) -> Dates:

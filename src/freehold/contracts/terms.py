@@ -112,7 +112,7 @@ class Commitment(Table, frozen=True, kw_only=True):
     unit: str = ""  # units: of what, e.g. "ptu-month"
     unit_price: Decimal | None = None  # units: price of one, in `currency`
     currency: str = "USD"  # three letters
-    shortfall: Literal["pay", "rollover", "none"] = "pay"  # what happens to what was not used
+    shortfall: Literal["pay", "rollover", "none", "unknown"] = "pay"  # what happens to what was not used
     counts: tuple[str, ...] = ("*",)  # deployments whose use counts, as globs; all of this contract by default
 
 

@@ -37,6 +37,7 @@ _SHORTFALL = {
     "pay": "what is missing is paid",
     "rollover": "what is missing rolls over",
     "none": "no shortfall is owed",
+    "unknown": "",
 }
 
 
@@ -160,7 +161,8 @@ def _share(it: RevenueShare) -> str:
     of = [_globs(it.scope.products, ""), _globs(it.scope.served_by, "")]
     scope = " and ".join(part for part in (of[0] and f"of {of[0]}", of[1] and f"served by {of[1]}") if part)
     cap = f"at most {money(it.cap_total, it.currency)} in all" if it.cap_total is not None else ""
-    return _joined((what, tiers, scope, _days(it.start, it.until), cap, f"settled each {it.settle}"))
+    settled = f"settled each {it.settle}" if it.settle != "quarter" else ""
+    return _joined((f"{what} {scope}".rstrip(), tiers, _days(it.start, it.until), cap, settled))
 
 
 def _share_tier(it: ShareTier) -> str:
@@ -181,7 +183,7 @@ def _refusal(it: FirstRefusal) -> str:
 
 def _first(it: FirstAvailability) -> str:
     unless = f", unless {it.unless}" if it.unless else ""
-    return f"{it.scope or 'everything'} comes first on {it.on}{unless}"
+    return f"first on {it.on}: {it.scope or 'everything'}{unless}"
 
 
 def _credit(it: Credit) -> str:
