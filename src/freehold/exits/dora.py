@@ -108,7 +108,7 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield f"{version.contract.id} is left out: a contract of kind {version.contract.kind} is no ICT service bought."
     outside = facts.outside
     if outside:
-        yield f"Calls under contracts that are on no file are in no template: {', '.join(outside)}."
+        yield f"Calls that no contract on file covers are in no template; they name: {', '.join(outside)}."
     if not facts.versions:
         yield "No contract for an ICT service is in force on that day."
     yield "This fills in what is known here. Whether a register is complete and right is for its owner to judge."

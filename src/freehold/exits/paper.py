@@ -85,9 +85,9 @@ class Paper:
         self._y += 4
 
     def table(
-        self, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, total: Sequence[str] | None = None
+        self, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, totals: Iterable[Sequence[str]] = ()
     ) -> None:
-        """A table; its head is repeated on each page. `total` is a last row that stands out."""
+        """A table; its head is repeated on each page. `totals` are last rows, which stand out."""
         inner = self._right - self._left
         whole = sum(column.weight for column in columns)
         widths = [column.weight / whole * inner for column in columns]
@@ -95,8 +95,8 @@ class Paper:
         self._head(columns, widths)
         for row in rows:
             self._row(columns, widths, row, False)
-        if total is not None:
-            self._row(columns, widths, total, True)
+        for row in totals:
+            self._row(columns, widths, row, True)
         self._y += _GAP
 
     def bars(self, parts: Iterable[tuple[str, float, str]]) -> None:
@@ -201,7 +201,7 @@ class Paper:
         lines: list[bytes] = []
         for part in text.split("\n"):
             line = b""
-            for word in self._codes(part).split(b" "):
+            for word in _words(self._codes(part)):
                 longer = line + b" " + word if line else word
                 if width(longer, size, bold) <= wide:
                     line = longer
@@ -228,6 +228,17 @@ class Paper:
     def _fill(self, x: float, y: float, wide: float, high: float, ink: str) -> None:
         colour = f"{ink} rg" if " " in ink else f"{ink} g"
         self._pages[-1].append(f"{colour} {x:.2f} {HIGH - y - high:.2f} {wide:.2f} {high:.2f} re f")
+
+
+def _words(codes: bytes) -> list[bytes]:
+    """Return the words of a text; a sign of per cent stays with its number."""
+    words: list[bytes] = []
+    for word in codes.split(b" "):
+        if word.startswith(b"%") and words:
+            words[-1] += b" " + word
+        else:
+            words.append(word)
+    return words
 
 
 def _show(page: list[str], codes: bytes, x: float, y: float, size: float, ink: str, bold: bool) -> None:

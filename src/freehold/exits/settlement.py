@@ -169,6 +169,8 @@ class Reckoner:
         notes = []
         if foreign:
             notes.append(f"Entries name other terms of it ({', '.join(foreign)}): the file has changed since.")
+        if any(line.kind == "credit" for line in lines):
+            notes.append(uptime.MEASURED)
         return Statement(
             contract=contract.id,
             hash=version.hash,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from freehold.contracts.wording import number
@@ -79,14 +79,17 @@ def _statement(page: Paper, statement: Statement) -> None:
 
 def _lines(page: Paper, lines: Iterable[Line], totals: Iterable[Total] = ()) -> None:
     rows = [_row(line) for line in lines]
-    if not rows:
+    if rows:
+        page.table(_LINES, rows, totals=[row for total in totals for row in _summed(total)])
+    else:
         page.text("Nothing was used and nothing is owed.")
-        return
-    page.table(_LINES, rows)
-    for total in totals:
-        left = f"{total.open} not known yet" if total.open else ""
-        owed, other, net, _ = _sums(total)
-        page.table(_LINES, [(f"Sum, {total.currency}", left, owed, other)], total=("Net: we owe", "", net, ""))
+
+
+def _summed(total: Total) -> Iterator[tuple[str, str, str, str]]:
+    ours, theirs, _, _ = _sums(total)
+    net = money(abs(total.net), total.currency)
+    yield f"Sum in {total.currency}", f"{total.open} not known yet" if total.open else "", ours, theirs
+    yield "Net", "", *((net, "") if total.net >= 0 else ("", net))
 
 
 def _row(line: Line) -> tuple[str, str, str, str]:
@@ -98,10 +101,10 @@ def _row(line: Line) -> tuple[str, str, str, str]:
 
 def reckoned(line: Line) -> list[str]:
     """Return how a line came to be, in sentences: its rule, basis, tiers, entries, notes."""
-    said = [line.rule]
+    said = [f"{line.rule[:1].upper()}{line.rule[1:]}."]
     if line.kind in ("share", "credit") and line.basis is not None:
         said.append(f"Reckoned on {money(line.basis, line.currency)}.")
-    said += [sliced(it) for it in line.tiers]
+    said += [f"{sliced(it)}." for it in line.tiers]
     if line.cap is not None:
         said.append(
             f"Left of the cap: {money(line.cap.left, line.currency)} of {money(line.cap.total, line.currency)}."
@@ -110,7 +113,12 @@ def reckoned(line: Line) -> list[str]:
     if line.kind == "usage":
         said.append(f"{line.input:,} tokens in, {line.cached:,} of them cached; {line.output:,} out." if tokens else "")
     if line.attempts:
-        said.append(f"{line.attempts:,} entries from {line.first_seq} to {line.last_seq}.")
+        one = line.attempts == 1
+        said.append(
+            f"Entry {line.first_seq}."
+            if one
+            else f"{line.attempts:,} entries from {line.first_seq} to {line.last_seq}."
+        )
     if line.terms:
         said.append(f"Terms on them: {', '.join(line.terms)}.")
     return [part for part in (*said, *line.notes) if part]
@@ -118,15 +126,20 @@ def reckoned(line: Line) -> list[str]:
 
 def _drawn(it: Drawn) -> tuple[str, ...]:
     amounts = (it.amount, it.drawn, it.counted, it.remaining)
-    return it.commitment, f"{it.first} to {it.last}", *(f"{number(value)} {it.unit}" for value in amounts)
+    return it.commitment, f"{it.first} to {it.last}", *(measured(it, value) for value in amounts)
+
+
+def measured(it: Drawn, value: Decimal) -> str:
+    """Return an amount of a commitment for people: money with cents."""
+    return money(value, it.unit) if it.type == "spend" else f"{number(value)} {it.unit}"
 
 
 def _sentences(it: Drawn) -> Iterable[str]:
     yield f"{it.rule}."
     if it.missing is not None:
-        yield f"It is over; {number(it.missing)} {it.unit} of it was not used."
+        yield f"It is over; {measured(it, it.missing)} of it was not used."
     if it.carried:
-        yield f"{number(it.carried)} {it.unit} roll over."
+        yield f"{measured(it, it.carried)} roll over."
 
 
 def money(value: Decimal, currency: str) -> str:

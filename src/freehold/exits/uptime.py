@@ -24,7 +24,7 @@ our own limit."""
 UP = frozenset({"", GONE, "upstream_rejected", "upstream_overloaded"})
 """Errors of attempts that it answered in some way."""
 MEASURED = (
-    "Measured by our own attempts of the month: the share that the vendor did not fail by its own fault (no "
+    "Credits go by our own attempts of the month: the share that the vendor did not fail by its own fault (no "
     "connection, time out, an error of its own, a broken answer). Calls that it refused and limits of rate do not "
     "count against it, nor does it count how long a failure took. A claim needs whatever else the contract asks for."
 )
@@ -82,5 +82,5 @@ def line(
         first_seq=evidence.first_seq,
         last_seq=evidence.last_seq,
         terms=tuple(sorted(evidence.terms)),
-        notes=(*notes, MEASURED, *((sla.exclusions,) if sla.exclusions else ())),
+        notes=(*notes, *((f"The contract leaves out: {sla.exclusions}",) if sla.exclusions else ())),
     )

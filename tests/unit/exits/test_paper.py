@@ -48,7 +48,7 @@ def test_what_the_fonts_lack_is_said() -> None:
 def test_a_table_goes_on_over_pages_under_its_head() -> None:
     paper = Paper("Long")
     paper.table([Column("Name", 2), Column("Amount", 1, True)], [(f"row {n}", f"{n}.00") for n in range(200)],
-                total=("All of them", "19,900.00"))  # fmt: skip
+                totals=[("All of them", "19,900.00")])  # fmt: skip
     pages = words(opened(paper))
     assert len(pages) > 3
     assert all("Name Amount" in page for page in pages)

@@ -10,7 +10,7 @@ from freehold.app.cli.output import cell, table
 if TYPE_CHECKING:
     from freehold.exits.chargeback import Chargeback
     from freehold.exits.dora import Register
-    from freehold.exits.statement import Line, Settlement, Statement
+    from freehold.exits.statement import Drawn, Line, Settlement, Statement
 
 _LINES = ("what", "about", "days", "we owe", "we are owed", "entries")
 _DRAWN = ("commitment", "until", "in all", "in this period", "so far", "left")
@@ -68,13 +68,11 @@ def _line(line: Line) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _drawn(it: Any) -> dict[str, Any]:
-    from freehold.contracts.wording import number
+def _drawn(it: Drawn) -> dict[str, Any]:
+    from freehold.exits.statement_paper import measured
 
     amounts = zip(_DRAWN[2:], (it.amount, it.drawn, it.counted, it.remaining), strict=True)
-    return {"commitment": it.commitment, "until": it.last} | {
-        name: f"{number(value)} {it.unit}" for name, value in amounts
-    }  # fmt: skip
+    return {"commitment": it.commitment, "until": it.last} | {name: measured(it, value) for name, value in amounts}
 
 
 def charges(found: Chargeback, names: Mapping[str, str]) -> Iterator[str]:
