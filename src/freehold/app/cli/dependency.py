@@ -115,13 +115,13 @@ def _head(found: Any) -> list[str]:
     by = f"spend in {found['currency'] or 'no currency'}" if found["measure"] == "spend" else found["measure"]
     return [
         f"{_day(found['since'])} to {_day(found['until'] - 1)} (UTC), {about}, by {by}",
-        f"{whole['requests']} requests, {whole['failed']} failed, {whole['tokens']} tokens, {_money(whole['spend'])}",
+        f"requests {whole['requests']}, failed {whole['failed']}, tokens {whole['tokens']}, {_money(whole['spend'])}",
     ]
 
 
 def _tables(found: Any) -> Iterator[tuple[str, Sequence[Mapping[str, Any]], Sequence[str]]]:
     rows = [_counterparty(each) for each in found["counterparties"]]
-    columns = ("counterparty", "share", "as", "trend", "functions", "second target", "notice by", "held outside")
+    columns = ("counterparty", "share", "as", "trend", "functions", "second target", "notice by", "requests held")
     yield "Counterparties; a call rests on several, so shares add up to more than 100%", rows, columns
     rows = [_dimension(each) for each in found["dimensions"] if each["parts"]]
     yield "Concentration", rows, ("by", "largest", "share", "parts", "HHI", "of 10,000")
@@ -142,9 +142,7 @@ def _counterparty(it: Any) -> dict[str, Any]:
     notice, outside = it["notice"], it["outside"]
     functions = [f"{each['title'] or 'none'} {_share(each['share'])}" for each in it["functions"][:_SHOWN]]
     more = len(it["functions"]) - _SHOWN
-    held = (
-        [f"{outside['requests'] - outside['unstated']} requests until {outside['until']}"] if outside["until"] else []
-    )
+    held = [f"{outside['requests'] - outside['unstated']} until {outside['until']}"] if outside["until"] else []
     held += [f"{outside['unstated']} without a stated end"] if outside["unstated"] else []
     return {
         "counterparty": _named(it),
@@ -154,7 +152,7 @@ def _counterparty(it: Any) -> dict[str, Any]:
         "functions": functions + ([f"{more} more"] if more > 0 else []),
         "second target": _second(it["second"]) if it["share"] else None,
         "notice by": _notice(notice) if notice else None,
-        "held outside": held,
+        "requests held": held,
     }
 
 
@@ -231,18 +229,19 @@ def _notes(found: Any) -> Iterator[str]:
     if not found["health_known"]:
         yield "No server runs, so whether deployments are well is not known: they are taken to be."
     if whole["unpriced"] and measure == "spend":
-        yield f"{whole['unpriced']} requests have no known price; they are in no share of spend."
+        yield f"Requests without a known price, in no share of spend: {whole['unpriced']}."
     others = [money for money in whole["spend"] if money["currency"] != found["currency"]]
     if others and measure == "spend":
         yield f"Beside that {_money(others)}: nothing here converts currencies (--currency shows another)."
     if found["compute_assumed"]:
         yield f"For {_share(found['compute_assumed'])} nobody said whose machines it ran on; the host's were taken."
     if found["recipients_assumed"]:
-        yield f"{found['recipients_assumed']} entries are too old to say who saw the words: host and seller were taken."
+        old = found["recipients_assumed"]
+        yield f"Entries too old to say who saw the words, for which host and seller were taken: {old}."
     if found["apart"]:
-        parts = [f"{each['purpose']} {each['requests']} requests, {_money(each['spend'])}" for each in found["apart"]]
-        yield f"Apart, in no share: {'; '.join(parts)}."
-    kept = [f"{count} {_PLURALS[name]}" for name, count in found["ours"].items() if count]
+        parts = [f"{each['purpose']} {each['requests']} ({_money(each['spend'])})" for each in found["apart"]]
+        yield f"Requests apart, in no share: {', '.join(parts)}."
+    kept = [f"{_PLURALS[name]} {count}" for name, count in found["ours"].items() if count]
     yield f"Held by ourselves, all of it: {', '.join(kept) or 'nothing yet'}."
     if found["catching_up"]:
         behind = found["catching_up"]

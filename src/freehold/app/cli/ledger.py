@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from freehold.ledger import Kept, Query
     from freehold.store import Store
 
-_FIELDS = ("key", "team", "model", "deployment", "maker", "seller", "host", "error", "call")
+_FIELDS = (
+    "key", "team", "model", "deployment", "maker", "seller", "host", "error", "call", "compute", "chips", "region",
+    "contract", "function", "purpose", "data_class", "party", "recipient",
+)  # fmt: skip
+_SAID = {
+    "key": "name or id", "model": "asked, sent or answered", "error": "code", "call": "id",
+    "compute": "owner of the machines", "party": "seller, host, maker or owner of the machines",
+    "recipient": "who saw the words", "purpose": "serve, shadow, judge ...",
+}  # fmt: skip
+_NONE = "(none)"
 _COLUMNS = ("at", "key", "asked", "answered", "deployment", "status", "input", "output", "cost", "error", "call")
 _ESTIMATED = "a ~ before a figure: counted by us, not stated by the vendor"
 
@@ -24,7 +33,8 @@ def register(commands: Commands) -> None:
         "query",
         query,
         "show entries, or sums of them",
-        f"In the table, {_ESTIMATED}; a cost without a price is unknown.",
+        f"In the table, {_ESTIMATED}; a cost without a price is unknown. `{_NONE}` as a value finds entries that have "
+        "none, e.g. `--function '(none)'`.",
     )
     _conditions(query_)
     query_.add_argument(
@@ -60,9 +70,9 @@ def register(commands: Commands) -> None:
 
 def _conditions(parser: argparse.ArgumentParser) -> None:
     for name in _FIELDS:
-        said = {"key": "name or id", "model": "asked, sent or answered", "error": "code"}.get(name, "name")
-        said = "id" if name == "call" else said
-        parser.add_argument(f"--{name}", action="append", help=f"{said}; repeat for several")
+        said = _SAID.get(name, "name")
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, action="append", metavar=name.upper(), help=f"{said}; repeat for several")
     parser.add_argument("--status", type=arguments.count, action="append", help="HTTP status")
     outcome = parser.add_mutually_exclusive_group()
     outcome.add_argument("--failed", action="store_true", help="those that failed")
@@ -204,7 +214,11 @@ async def _query(args: argparse.Namespace, store: Store, **more: Any) -> Query:
     """Return the conditions of the command line as a Query. Raises NotFound for a key, team or call that is none."""
     from freehold.ledger import Query
 
-    given: dict[str, Any] = {name: tuple(values) for name in _FIELDS if (values := getattr(args, name))}
+    given: dict[str, Any] = {
+        name: tuple("" if value == _NONE else value for value in values)
+        for name in _FIELDS
+        if (values := getattr(args, name))
+    }
     if "key" in given:
         given["key"] = tuple(await _keys(store, given["key"]))
     for call in given.get("call", ()):
