@@ -3,6 +3,7 @@ if asked, its part of what was committed and not used. Refuses to know who pays 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -73,6 +74,10 @@ async def chargeback(
     """Return what each team, function or key owes for `period`, under every contract and under none; with `shortfalls`
     its part of those that are due in it. Raises what `settlement.settle` does."""
     reckoner = await prepare(store, books, period, today)
+    return await asyncio.to_thread(_charged, reckoner, period, today, by, shortfalls)
+
+
+def _charged(reckoner: Reckoner, period: Period, today: date, by: By, shortfalls: bool) -> Chargeback:
     uses: dict[_Place, list[Use]] = {}
     for contract, some in reckoner.uses.items():
         for use in some:

@@ -8,6 +8,7 @@ configured routes, and marked as not measured: no rehearsal has shown them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import date
 from itertools import product
@@ -34,6 +35,7 @@ from freehold.exits.dora_chain import provided, supplied
 from freehold.exits.periods import ONE_DAY, Period
 from freehold.exits.stretches import begin
 from freehold.ledger import reliance
+from freehold.ledger.reliance import Use
 from freehold.store import Store
 
 __all__ = ["Ground", "Register", "Row", "Template", "fill"]
@@ -76,7 +78,12 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
 async def fill(store: Store, ground: Ground, day: date, currency: str = "") -> Register:
     """Return the register as of `day`. The ledger's sums of reliance have to be up to date. Raises StoreError."""
     year = Period(_year_before(day), day)
-    uses = await reliance.uses(store, begin(year.first), begin(day + ONE_DAY))
+    uses = await reliance.uses(store, begin(year.first), begin(day + ONE_DAY), callers=False)
+    return await asyncio.to_thread(_filled, ground, uses, year, currency)
+
+
+def _filled(ground: Ground, uses: list[Use], year: Period, currency: str) -> Register:
+    day = year.last
     facts = Facts(ground, uses, year, begin(day), currency or main_currency(uses) or "EUR")
     makers = {
         "B_02.01": _arranged,

@@ -66,7 +66,8 @@ class Facts:
         self._ways = Alternatives(ground.table, ground.bonds, self.lens, at, None)
         self._by_chain: dict[str, list[Use]] = {}
         self._served: dict[str, int] = {}
-        self.outside = sorted({use.contract or "(no contract)" for use in uses if ground.register.get(use.contract) is None})
+        known = ground.register.get
+        self.outside = sorted({use.contract or "(no contract)" for use in uses if known(use.contract) is None})
         for use in uses:
             self._by_chain.setdefault(self.lens.contract(use.contract), []).append(use)
             if use.purpose in SERVED and not use.failed:

@@ -7,6 +7,7 @@ ours. Reserved units are what it calls a commitment discount: a purchase, whose 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -93,10 +94,11 @@ async def focus(store: Store, ground: Ground, period: Period, today: date) -> Fo
     reckoner = await prepare(store, ground.books, period, today)
     through = reckoner.period
     uses = await reliance.uses(store, begin(through.first), begin(through.last + ONE_DAY), by_day=True)
-    maker = _Rows(ground, reckoner)
-    found = list(maker.used(uses))
-    found += maker.shortfalls()
-    return Focus(found, maker.unpriced)
+    return await asyncio.to_thread(_made, _Rows(ground, reckoner), uses)
+
+
+def _made(maker: _Rows, uses: list[Use]) -> Focus:
+    return Focus([*maker.used(uses), *maker.shortfalls()], maker.unpriced)
 
 
 class _Rows:

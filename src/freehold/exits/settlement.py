@@ -3,6 +3,7 @@ revenue, credits. Knows how lines come together; refuses to know tiers, caps and
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
@@ -49,12 +50,12 @@ async def settle(store: Store, books: Books, period: Period, today: date, contra
         for month in cycles(through, "month"):
             if through.common(month) == month and month.last < today:
                 up[month] = await traffic.summed(store, traffic.DAY, begin(month.first), begin(month.last + ONE_DAY))
-    statements = [reckoner.statement(version, up) for version in reckoner.chosen if reckoner.held(version)]
     rows = await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry")
+    statements = await asyncio.to_thread(reckoner.statements, up)  # calls are not to wait for it
     return Settlement(
         name=str(period),
         period=through,
-        statements=tuple(statements),
+        statements=statements,
         outside=() if contract else reckoner.outside(),
         entries=int(rows[0][0]),
         notes=unfinished(through, period, today),
@@ -69,7 +70,7 @@ async def prepare(store: Store, books: Books, period: Period, today: date, contr
     chosen = _chosen(books.register, contract)
     windows = {v.contract.id: window(books.register, v, through.last) for v in books.register.versions}
     sums = await load(store, *_cuts(books, windows, chosen, through))
-    return Reckoner(books, sums, windows, through, today, chosen)
+    return await asyncio.to_thread(Reckoner, books, sums, windows, through, today, chosen)
 
 
 def unfinished(through: Period, asked: Period, today: date) -> tuple[str, ...]:
@@ -157,6 +158,11 @@ class Reckoner:
         """Return whether there is anything to say of a version: it held, or something was used under it."""
         id = version.contract.id
         return self._windows[id].common(self.period) is not None or id in self.uses
+
+    def statements(self, up: Mapping[Period, list[traffic.Sum]]) -> tuple[Statement, ...]:
+        """Return the statements on all chosen versions of which there is anything to say; `up` has what was answered,
+        by month."""
+        return tuple(self.statement(version, up) for version in self.chosen if self.held(version))
 
     def statement(self, version: Version, up: Mapping[Period, list[traffic.Sum]]) -> Statement:
         contract = version.contract
