@@ -158,7 +158,7 @@ def _owners(case: Case, live: list[Version]) -> Iterator[Finding]:
                 "equity",
                 version.contract.id,
                 "party.equity",
-                f"{party.supplier} and {linked} own a part of one another"
+                f"one of {party.supplier} and {linked} owns a part of the other"
                 + (f", and we rest on {linked} as well: {known}" if known else ""),
                 "what looks like two partners may decide as one, or against us together",
                 "count them as one where it matters, and see that who answers for the contract knows",
