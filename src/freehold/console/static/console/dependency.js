@@ -63,7 +63,8 @@ function Glance({ data }) {
   const outside = data.counterparties.filter((/** @type {any} */ one) => one.outside.until || one.outside.unstated);
   /** @type {[string, any, any][]} */
   const cards = [
-    [t("Largest counterparty"), first?.share ? share(first.share) : NONE, first?.share ? named(first) : t("nobody outside")],
+    [t("Largest counterparty"), first?.share ? html`<a href=${behind(data, { party: first.members })}>
+      ${share(first.share)}</a>` : NONE, first?.share ? named(first) : t("nobody outside")],
     [t("Concentration by seller"), seller.hhi_points === null ? NONE : exact(seller.hhi_points),
       t("of 10,000 (HHI {hhi}; 1 is all with one)", { hhi: index(seller.hhi) })],
     [t("With a second target"), share(data.second.ready), t("in the same route, with others; not yet proven")],
@@ -157,10 +158,14 @@ function Outside({ data, row }) {
     ${outside.until && html`<small>${t("until {day}", { day: dayName(outside.until) })}</small>`}`;
 }
 
+/** What was put together under an id. @param {any[]} some @param {string} id @returns {string[]} */
+const membersOf = (some, id) => some.find((one) => one.id === id)?.members ?? [id];
+
 /** Business functions, the worst one first. @param {{ data: any }} props */
 function Functions({ data }) {
   const [by, word] = dimensions().find(([id]) => id === data.by) ?? dimensions()[1] ?? ["seller", ""];
   const of = (/** @type {any} */ row) => row.largest.find((/** @type {any} */ one) => one.by === by);
+  const { parts } = data.dimensions.find((/** @type {any} */ one) => one.by === by);
   const names = { critical: t("critical"), important: t("important"), ordinary: t("ordinary") };
   const tones = { critical: "bad", important: "warn", ordinary: "" };
   const kind = (/** @type {any} */ row) => /** @type {"critical"} */ (row.criticality);
@@ -175,9 +180,11 @@ function Functions({ data }) {
       href=${behind(data, { function: [row.id] })}>${share(row.share)}</a>` },
     { name: "worst", label: t("Rests most on"), sort: (row) => row.worst_share, cell: (row) => (!row.share ? NONE
       : !row.worst ? t("ourselves") : html`<div class="part"><${Bar} value=${row.worst_share} />
-        <span>${share(row.worst_share)}</span></div>${row.worst_name}`) },
+        <a href=${behind(data, { party: membersOf(data.counterparties, row.worst), function: [row.id] })}>
+          ${share(row.worst_share)}</a></div>${row.worst_name}`) },
     { name: "hhi", label: t("{dimension}: largest, HHI", { dimension: word }), sort: (row) => of(row)?.hhi,
-      cell: (row) => (of(row)?.hhi == null ? NONE : html`${named(of(row))} ${share(of(row).share)}<small>
+      cell: (row) => (of(row)?.hhi == null ? NONE : html`${named(of(row))} <a href=${behind(data, { function: [row.id],
+        [by]: membersOf(parts, of(row).id) })}>${share(of(row).share)}</a><small>
         ${index(of(row).hhi)} · ${t("{n} of 10,000", { n: exact(of(row).hhi_points) })}</small>`) },
     { name: "second", label: t("Second target"), numeric: true, sort: (row) => row.second.ready,
       cell: (row) => (row.share ? html`${share(row.second.ready)}<small>${lacking(row.second)}</small>` : NONE) },
