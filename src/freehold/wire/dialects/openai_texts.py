@@ -49,6 +49,7 @@ _WORDS: dict[str, tuple[Member, ...]] = {
     "chat": ("messages",),
     "completion": ("prompt", "suffix"),
     "embedding": ("input",),
+    "moderation": ("input",),
 }
 _SAID = frozenset({"content", "tool_calls", "function_call", "refusal", "reasoning_content"})
 _FIXED = frozenset(
@@ -63,6 +64,7 @@ _SCHEMAS = frozenset({"tools", "functions", "response_format"})
 _NO_WORDS = frozenset({"role", "tool_call_id", "id", "type"})
 _STARTS = frozenset(b'"[{')
 _QUOTE = ord('"')
+_NONE = Raw(b"null")
 _SCALAR = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?\d[\d.eE+-]*+', re.DOTALL)
 _FIELD = re.compile(r"[a-z_]{1,32}")
 _LONG_NUMBER = 7
@@ -119,6 +121,8 @@ def others(call: Call, maybe: Callable[[str], bool] | None = None) -> list[Text]
         if name in _FIXED or name in _WORDS[call.kind] or memoryview(raw)[0] not in _STARTS:
             continue
         out += _rest((name,), raw, maybe, numbers=name not in _SCHEMAS)
+    if call.kind == "moderation":
+        out += _addresses(("input",), call.fields.get("input", _NONE))
     if call.kind == "chat" and not _is_plain(call.fields["messages"]):
         for place, message in enumerate(_items.decode(call.fields["messages"])):
             at: Path = ("messages", place)
@@ -134,21 +138,27 @@ def media(call: Call) -> list[Medium]:
     """Return what `call` holds that is no text and cannot be read as text: each kind of medium once, in order."""
     kinds: set[Medium] = set()
     if call.kind != "chat":
-        given = _any.decode(call.fields[_WORDS[call.kind][0]])
-        if isinstance(given, list) and any(item.__class__ is not str for item in given):
-            kinds.add("tokens")
+        given = _any.decode(call.fields.get(_WORDS[call.kind][0], _NONE))
+        for item in given if isinstance(given, list) else ():
+            if isinstance(item, dict):
+                kinds.update(_medium(item))
+            elif not isinstance(item, str):
+                kinds.add("tokens")
         return sorted(kinds)
     raw = call.fields["messages"]
     if not _is_plain(raw):
         for message in _messages.decode(raw):
             for part in message.content if isinstance(message.content, list) else ():
-                kind = _MEDIA.get(part.get("type", "")) if isinstance(part, dict) else None
-                if kind is not None:
-                    kinds.add(kind)
+                kinds.update(_medium(part))
     return sorted(kinds)
 
 
 _MEDIA: dict[str, Medium] = {"image_url": "image", "input_audio": "audio", "file": "file"}
+
+
+def _medium(part: Any) -> tuple[Medium, ...]:
+    kind = _MEDIA.get(part.get("type", "")) if isinstance(part, dict) else None
+    return () if kind is None else (kind,)
 
 
 def replaced(call: Call, new: Mapping[Path, str]) -> Call:
@@ -262,13 +272,14 @@ def _substituted(text: str, new: Mapping[int, str]) -> str:
 
 
 def _spoken(path: Path, role: Role, given: Any) -> Iterator[Text]:
-    """A text, or each of several."""
+    """A text, or each of several, also of those that stand in parts."""
     if isinstance(given, str):
         yield Text(path, role, given)
     elif isinstance(given, list):
         for place, item in enumerate(given):
             if isinstance(item, str):
                 yield Text((*path, place), role, item)
+        yield from _parts(path, role, given)
 
 
 def _parts(path: Path, role: Role, content: Any) -> Iterator[Text]:
@@ -319,7 +330,8 @@ def _rest(path: Path, raw: Raw, maybe: Callable[[str], bool] | None, *, numbers:
 
 def _addresses(path: Path, raw: Raw) -> Iterator[Text]:
     """Where pictures are to be fetched from, and the names of files."""
-    for place, part in enumerate(_any.decode(raw)):
+    parts = _any.decode(raw)
+    for place, part in enumerate(parts if isinstance(parts, list) else ()):
         if not isinstance(part, dict):
             continue
         for kind, member in (("image_url", "url"), ("file", "filename")):

@@ -184,6 +184,19 @@ def test_media() -> None:
     assert media(openai.parse("completion", b'{"model":"m","prompt":["a"]}')) == []
 
 
+def test_words_to_be_judged() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}}
+    fields = {"model": b'"m"', "input": json.dumps([{"type": "text", "text": "bad"}, picture]).encode()}
+    call = Call("c", "openai", "moderation", "m", {name: Raw(value) for name, value in fields.items()}, 99)
+    assert [(text.role, text.text) for text in texts(call)] == [("input", "bad")] and media(call) == ["image"]
+    assert value(replaced(call, {texts(call)[0].path: "good"}))["input"] == [{"type": "text", "text": "good"}, picture]
+    fields["input"] = fields["input"].replace(b"data:image/png;base64,aaaa", b"https://x.example/bob")
+    call = Call("c", "openai", "moderation", "m", {name: Raw(value) for name, value in fields.items()}, 99)
+    assert [text.text for text in others(call) if text.path[0] == "input"] == ["https://x.example/bob"]
+    azure = Call("c", "openai", "moderation", "m", {"text": Raw(b'"bad"')}, 9)
+    assert [text.text for text in others(azure)] == ["bad"] and texts(azure) == media(azure) == []
+
+
 @pytest.mark.parametrize(
     ("messages_json", "name"),
     [
