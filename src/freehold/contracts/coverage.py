@@ -67,7 +67,12 @@ def _deployment(case: Case, deployment: Covered) -> Iterator[Finding]:
 def _other_seller(case: Case, deployment: Covered, version: Version) -> Iterator[Finding]:
     group = case.organisation.group
     supplier = version.contract.party.supplier
-    if deployment.seller and group(deployment.seller) not in (group(supplier), case.group(version)):
+    # A model on machines of one's own is billed by nobody; its contract is with whoever lends the machines.
+    if (
+        not own(deployment)
+        and deployment.seller
+        and group(deployment.seller) not in (group(supplier), case.group(version))
+    ):
         yield Finding(
             "warning", "other_seller", version.contract.id, f"deployments.{deployment.name}.seller",
             f"{deployment.name} is sold by {deployment.seller}, and its contract is with {supplier}",

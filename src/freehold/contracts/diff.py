@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from freehold.contracts.meanings import RULES, ForUs, nothing
-from freehold.contracts.terms import Contract
+from freehold.contracts.meanings import RULES, ForUs, nothing, rate
+from freehold.contracts.terms import Commitment, Contract
 from freehold.contracts.wording import plain
 
 _NAME = re.compile(r"\[[^]]*\]")
@@ -51,8 +51,12 @@ def _compare(old: Any, new: Any, where: str) -> Iterable[Change]:
         if type(old) is not type(new):
             yield _told(where, old, new)
             return
-        for field in msgspec.structs.fields(shape):
-            yield from _compare(getattr(old, field.name), getattr(new, field.name), f"{where}.{field.name}")
+        found = [
+            change
+            for field in msgspec.structs.fields(shape)
+            for change in _compare(getattr(old, field.name), getattr(new, field.name), f"{where}.{field.name}")
+        ]
+        yield from _by_the_day(old, new, found) if isinstance(new, Commitment) else found
     elif issubclass(shape, Mapping):
         for key in dict.fromkeys((*old, *new)):
             yield from _compare(old.get(key), new.get(key), f"{where}.{key}")
@@ -62,6 +66,18 @@ def _compare(old: Any, new: Any, where: str) -> Iterable[Change]:
             yield from _compare(before.get(key), after.get(key), f"{where}[{key}]")
     elif shape is not tuple or set(old) != set(new):
         yield _told(where, old, new)
+
+
+def _by_the_day(old: Commitment, new: Commitment, found: list[Change]) -> list[Change]:
+    """Return the changes of a commitment: where its days are others, its sum means something by the day alone."""
+    named = {change.field.rpartition(".")[2]: change for change in found}
+    if not named.keys() & {"start", "end"}:
+        return found
+    sums = [name for name in ("start", "end", "quantity", "amount") if name in named]
+    for name in sums:
+        means, for_us = rate(old, new) if name == sums[-1] else ("", "")
+        named[name] = msgspec.structs.replace(named[name], means=means, for_us=for_us)
+    return list(named.values())
 
 
 def _keyed(items: tuple[Any, ...]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from freehold.contracts.terms import FirstRefusal, RevenueShare
+from freehold.contracts.register import later
+from freehold.contracts.terms import Commitment, FirstRefusal, RevenueShare
 from freehold.contracts.wording import number, plain
 
 ForUs = Literal["", "better", "worse"]
@@ -39,9 +40,31 @@ def _amount(
     return rule
 
 
+def rate(old: Commitment, new: Commitment) -> tuple[str, ForUs]:
+    """Return what it means that a commitment is to another sum in other days."""
+    before, after = _daily(old), _daily(new)
+    if old.type != new.type or not before or not after:
+        return "", ""
+    by = number(round(abs(after - before) * 100 / before, 1))
+    if abs(after - before) * 200 < before:
+        return "as much by the day", ""
+    return f"by the day, we must buy {by} % {'more' if after > before else 'less'}", (
+        "worse" if after > before else "better"
+    )
+
+
+def _daily(it: Commitment) -> Decimal:
+    whole = it.amount if it.type == "spend" else it.quantity
+    return (whole or Decimal(0)) / max(1, (it.end - it.start).days + 1)
+
+
 def _by(low: Any, high: Any) -> str:
-    """Return how much more `high` is: a share where `low` is an amount, days for days."""
+    """Return how much more `high` is: a share where `low` is an amount, days, or whole years and months, for days."""
     if isinstance(low, date):
+        months = (high.year - low.year) * 12 + high.month - low.month
+        if months > 0 and later(low, months) == high:
+            count, unit = (months // 12, "year") if months % 12 == 0 else (months, "month")
+            return f"{count} {unit}{'' if count == 1 else 's'}"
         days = (high - low).days
         return "1 day" if days == 1 else f"{days:,} days"
     if isinstance(low, Decimal) and low:
@@ -65,10 +88,12 @@ def _ladder(*words: str) -> Rule:
     return rule
 
 
-def _list(added: str, gone: str, of_added: ForUs = "") -> Rule:
-    """A list of words: what came in and what went out, `{it}`."""
+def _list(added: str, gone: str, of_added: ForUs = "", first: str = "") -> Rule:
+    """A list of words: what came in and what went out, `{it}`; `first` says what it means that there is one at all."""
 
     def rule(old: Any, new: Any) -> tuple[str, ForUs]:
+        if first and not (old and new):
+            return (first.format(it=plain(new)), "better") if new else ("is not stated any more", "worse")
         came, went = (tuple(x for x in one if x not in other) for one, other in ((new, old), (old, new)))
         said = [text.format(it=plain(what)) for text, what in ((added, came), (gone, went)) if what]
         return "; ".join(said), of_added if not went else _OTHER[of_added] if not came else ""
@@ -164,7 +189,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
         _words({"yes": ("models learn from our words", "worse"), "no": ("no model learns from our words", "better")}),
     ),
     ("data.classes_allowed", _list("{it} data may go there", "{it} data may go there no longer")),
-    ("data.*regions", _list("in {it} too", "in {it} no longer")),
+    ("data.*regions", _list("in {it} too", "in {it} no longer", first="nowhere but in {it}")),
     ("use.output_may_train", _ladder("none", "not_competing", "any")),
     ("use.moderation_owner", _ladder("vendor", "shared", "ours")),
     ("use.benchmark_publication", _PROMISED),

@@ -72,9 +72,22 @@ def test_a_longer_notice_and_a_later_end_are_told_in_days() -> None:
     two = contract(term="end = 2027-12-31\nnotice_days = { customer = 90, supplier = 30 }")
     found = changes(one.contract, two.contract)
     assert [(each.field, each.was, each.now, each.means, each.for_us) for each in found] == [
-        ("term.end", "2026-12-31", "2027-12-31", "ends 365 days later", ""),
+        ("term.end", "2026-12-31", "2027-12-31", "ends 1 year later", ""),
         ("term.notice_days.customer", "60", "90", "we must decide 30 days earlier", "worse"),
         ("term.notice_days.supplier", "60", "30", "we hear of its end 30 days later", "worse"),
+    ]  # fmt: skip
+
+
+def test_a_commitment_in_other_days_is_told_by_the_day() -> None:
+    three = SPEND.format(1_500_000).replace("start = 2026", "start = 2024")
+    found = {change.field: change for change in differ(three, SPEND.format(900_000))}
+    assert found["commitment[c].amount"].means == "by the day, we must buy 80.2 % more"
+    assert [found[f"commitment[c].{each}"].for_us for each in ("start", "amount")] == ["", "worse"]
+    same = {change.field: change for change in differ(three, SPEND.format(1_500_000))}
+    assert same["commitment[c].start"].means == "by the day, we must buy 200.3 % more"
+    moved = differ(SPEND.format(5), SPEND.format(5).replace("2026-", "2027-"))
+    assert [(change.field, change.means) for change in moved] == [
+        ("commitment[c].start", ""), ("commitment[c].end", "as much by the day"),
     ]  # fmt: skip
 
 
