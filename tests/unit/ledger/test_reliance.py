@@ -25,7 +25,8 @@ PURPOSES: tuple[Purpose, ...] = ("serve", "hedge", "shadow")
 def made(i: int) -> Entry:
     return Entry(
         ("outcome", "outcome", "intent", "admin")[i % 4], f"call_{i // 4}", i % 4, PURPOSES[i % 3], i % 5 * DAY + i,
-        key=f"k{i // 12 % 4}", team="té\n\"'" if i % 2 else "", asked=f"m{i % 2}", sent=f"m{i % 3}", deployment=f"d{i % 3}",
+        key=f"k{i // 12 % 4}", team="té\n\"'" if i % 2 else "",
+        asked=f"m{i % 2}", sent=f"m{i % 3}", deployment=f"d{i % 3}",
         maker="openai", seller="microsoft", host="microsoft", region="eu", contract="c1", input=i, output=2 * i,
         cached=1, cost=10 * i, currency="USD" if i % 5 else "", error=("", "upstream_fault", "client_gone")[i % 3],
         terms="0" * 12, compute="oracle" if i % 2 else "", chips="nvidia", recipients=("openai", "microsoft"),
