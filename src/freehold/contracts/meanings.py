@@ -33,9 +33,8 @@ def _amount(
             return gone, ""
         if old is None:
             return came, ""
-        return (
-            (more.format(by=_by(old, new)), of_more) if new > old else (less.format(by=_by(new, old)), _OTHER[of_more])
-        )
+        text, for_us = (more, of_more) if new > old else (less, _OTHER[of_more])
+        return text.format(by=_by(old, new)), for_us
 
     return rule
 
@@ -58,18 +57,21 @@ def _daily(it: Commitment) -> Decimal:
     return (whole or Decimal(0)) / max(1, (it.end - it.start).days + 1)
 
 
-def _by(low: Any, high: Any) -> str:
-    """Return how much more `high` is: a share where `low` is an amount, days, or whole years and months, for days."""
-    if isinstance(low, date):
+def _by(old: Any, new: Any) -> str:
+    """Return how much they differ: days in days, or whole months and years; amounts by their share of the old one."""
+    if isinstance(old, date):
+        low, high = min(old, new), max(old, new)
         months = (high.year - low.year) * 12 + high.month - low.month
         if months > 0 and later(low, months) == high:
-            count, unit = (months // 12, "year") if months % 12 == 0 else (months, "month")
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-        days = (high - low).days
-        return "1 day" if days == 1 else f"{days:,} days"
-    if isinstance(low, Decimal) and low:
-        return f"{number(round((high - low) * 100 / low, 1))} %"
-    return number(high - low)
+            return _count(months // 12, "year") if months % 12 == 0 else _count(months, "month")
+        return _count((high - low).days, "day")
+    if isinstance(old, Decimal) and old:
+        return f"{number(round(abs(new - old) * 100 / old, 1))} %"
+    return number(abs(new - old))
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def _words(said: dict[Any, tuple[str, ForUs]], gone: str = "nobody says any more") -> Rule:

@@ -41,7 +41,7 @@ PRICE = '[[price]]\nmodel = "m"\ninput = "{}"\noutput = "10"\n'
     [
         (SPEND.format(100), SPEND.format(125), "commitment[c].amount", "we must buy 25 % more", "worse"),
         (SPEND.format(100), "", "commitment[c]", "we owe this no longer", "better"),
-        (PRICE.format(2), PRICE.format("1.5"), "price[* m].input", "cheaper by 33.3 %", "better"),
+        (PRICE.format(2), PRICE.format("1.5"), "price[* m].input", "cheaper by 25 %", "better"),
         ("", SHARE, "revenue_share[s]", "we owe a share now", "worse"),
         (SHARE, SHARE + "cap_total = 5", "revenue_share[s].cap_total", "capped now", ""),
         (KEPT.format(30), KEPT.format(0), "data.retention_days", "words go 30 days sooner", "better"),
