@@ -28,7 +28,7 @@ if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
     export HOME
 fi
 
-[ -f "$lock" ] || stop "there is no $lock" "the extras are postgres, parquet and hub"
+[ -f "$lock" ] || stop "there is no $lock" "the extras are postgres, parquet, hub and names"
 
 stamp=$venv/.stamp-$(basename "$lock" .txt)
 wanted=$(cat "$lock" pyproject.toml scripts/install.sh | cksum)-$PWD-$alone
@@ -58,8 +58,9 @@ fi
 mkdir -p "$HOME"
 
 echo "installing $lock into $venv" >&2
+# A lock file has all that is needed, so nothing else is looked for.
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --quiet --progress-bar on \
-    --require-hashes -r "$lock" 2>"$log" || {
+    --require-hashes --no-deps -r "$lock" 2>"$log" || {
     heard
     stop "the packages of $lock were not installed" \
         "no network, a full disk, or a file whose hash is not the locked one: $log has all that pip said; run it again"

@@ -10,9 +10,10 @@ compile() {
 compile pyproject.toml requirements/base.in --extra local -o requirements/base.txt "$@"
 compile pyproject.toml requirements/base.in requirements/test.in --all-extras \
     --constraint requirements/base.txt -o requirements/test.txt "$@"
-for extra in postgres parquet hub; do
+for extra in postgres parquet hub names; do
     compile pyproject.toml --extra $extra --constraint requirements/test.txt -o requirements/$extra.txt "$@"
 done
 compile requirements/bench.in -o requirements/bench.txt "$@"
+compile requirements/guards.in -o requirements/guards.txt "$@"
 (cd web && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved)
 (cd tests/node && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved)
