@@ -13,6 +13,7 @@ from freehold.console import (
     models_api,
     overview,
     settings_api,
+    settlement_api,
 )
 from freehold.console.office import Control, Office
 from freehold.wire.api import Endpoint
@@ -24,5 +25,6 @@ def endpoints(office: Office) -> list[Endpoint]:
     """Return the endpoints below /api/admin, but for members and their sessions."""
     rooms = (
         overview, deployments, models_api, keys_api, ledger_api, settings_api, dependency_api, gap_api, contracts_api,
+        settlement_api,
     )  # fmt: skip
     return [endpoint for room in rooms for endpoint in room.endpoints(office)]
