@@ -173,7 +173,8 @@ def test_an_example_is_as_the_schema_says(house: str) -> None:
     for path in sorted((EXAMPLES / house / "contracts").glob("*.toml")):
         check.validate(json.loads(json.dumps(tomllib.loads(path.read_text("utf-8")), default=str)))
         first = path.read_text("utf-8").splitlines()[0]
-        assert (path.parent / first.removeprefix("#:schema ")).resolve().name == "contract.schema.json"
+        published = (path.parent / first.removeprefix("#:schema ")).resolve()
+        assert published == EXAMPLES.parent / "docs" / "reference" / "contract.schema.json" and published.is_file()
 
 
 _STRUCTURE = re.compile(
