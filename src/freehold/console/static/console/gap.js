@@ -62,9 +62,9 @@ function Found({ a, b, days }) {
   return html`<${Loaded} of=${of}>${(/** @type {any} */ gap) => !gap.calls
     ? html`<div class="card"><${Empty} title=${t("No call was recorded")}><p>${t("Nothing went there in that time. Look further back.")}</p><//></div>`
     : html`<div class="stack"><section class="card"><h2>${plural(gap.calls, "{n} call", "{n} calls")}</h2>
-      <${Shares} label=${t("What becomes of them")} what=${t("Calls")} format=${share}
+      <${Shares} label=${t("What becomes of them")} what=${t("Calls")} format=${exact}
         parts=${["native", "adapted", "unknown", "lost"].map((fate) =>
-          ({ label: fateName(fate), value: gap.fates[fate] }))} />
+          ({ name: fateName(fate), value: Math.round(gap.fates[fate] * gap.calls) }))} />
       <p class="faint">${plural(gap.sets, "{n} different set of features is in use.",
         "{n} different sets of features are in use.")} ${gap.unrecorded
           ? t("{n} of the calls are older than the record of features: they count as using none.",
