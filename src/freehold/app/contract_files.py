@@ -20,7 +20,7 @@ def included(contracts: Contracts, reader: Reader) -> tuple[Path, ...]:
         if Path(pattern).is_absolute():
             reader.note(where, "must be relative to the configuration file", "move the contracts beside it")
             continue
-        matches = sorted(path for path in reader.base.glob(pattern) if path.is_file())
+        matches = sorted(path for path in reader.base.glob(pattern) if path.is_file()) if pattern.strip() else []
         if not matches:
             reader.note(where, f"{pattern!r} matches no file", f"relative to {reader.base}")
         found += matches
