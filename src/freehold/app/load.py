@@ -65,25 +65,15 @@ def load(
     terms.check(tables, deployments, register, reader)
     if reader.problems:
         raise Problems(place.path, reader.problems)
+    store = msgspec.structs.replace(tables.store, url=store_url(tables.store, place.base, place.data, reader.origins))
+    made: dict[str, Any] = {
+        "store": store,
+        "policies": terms.named(tables.policies),
+        "deployments": deployments,
+        "tools": tools,
+    }
     config = Config(
-        server=tables.server,
-        store=msgspec.structs.replace(
-            tables.store, url=store_url(tables.store, place.base, place.data, reader.origins)
-        ),
-        ledger=tables.ledger,
-        access=tables.access,
-        signin=tables.signin,
-        engines=tables.engines,
-        contracts=tables.contracts,
-        parties=tables.parties,
-        functions=tables.functions,
-        data_rules=tables.data_rules,
-        policies=terms.named(tables.policies),
-        vault=tables.vault,
-        deployments=deployments,
-        routes=routes,
-        tools=tools,
-        library=tables.library,
+        **msgspec.structs.asdict(tables) | made,
         path=place.path,
         base=place.base,
         data=place.data,
