@@ -61,7 +61,7 @@ def input_bound(call: Call) -> int:
 
 def output_bound(call: Call, default_output: int) -> int:
     """Return the most tokens that the call's answers are likely to make, all choices and prompts together."""
-    if call.kind == "embedding":
+    if call.kind in ("embedding", "moderation"):
         return 0
     each = call.max_output if call.max_output is not None else default_output
     choices = call.choices

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["chat", "completion", "embedding"]
+Kind = Literal["chat", "completion", "embedding", "moderation"]
 Purpose = Literal["serve", "hedge", "shadow", "judge", "moderate", "embed", "drill", "probe"]
 
 TOOLS, VISION, JSON_SCHEMA, JSON_OBJECT, LOGPROBS, SUFFIX, DIMENSIONS, STREAM = (

@@ -31,6 +31,8 @@ Rendered once, at the door, in the client's dialect.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 Fault = Literal["caller", "vendor", "ours"]
@@ -126,7 +128,12 @@ class TermsForbid(Forbidden):
 
 
 class Blocked(Refused):
+    """`filter` says what was found, in the categories that Azure's clients read. `body` is what the caller gets in
+    place of a whole answer that was stopped: then nothing else is refused."""
+
     code, status = "content_filter", 400
+    filter: Mapping[str, object] = MappingProxyType({})
+    body: bytes = b""
 
 
 class NotFound(Refused):

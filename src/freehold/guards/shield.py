@@ -10,6 +10,7 @@ import msgspec
 
 from freehold.contracts.terms import DataClass
 from freehold.core.call import Call
+from freehold.core.errors import FreeholdError
 from freehold.guards.policy import Plan
 from freehold.ledger import Verdict
 
@@ -27,6 +28,8 @@ class Look(msgspec.Struct):
     `data_class` may be raised by who finds something. `found` counts what is in the input, by kind; `redactions` what
     was taken out or replaced on the way to the recipient of the attempt under way; `verdicts` is what is put on record
     with each attempt. `conversation` names what pseudonyms are kept for. `kept` is each guard's own, by its name.
+    `stopped` is why the answer under way ends here, and `enough` lets go of the vendor that still writes it: a guard
+    that asks somebody beside a stream finds out between two events.
     """
 
     call: Call
@@ -39,6 +42,8 @@ class Look(msgspec.Struct):
     redactions: dict[str, int] = {}
     verdicts: list[Verdict] = []
     kept: dict[str, Any] = {}
+    stopped: FreeholdError | None = None
+    enough: Callable[[], None] | None = None
 
     def note(self, verdict: Verdict) -> None:
         """Put a verdict on record, the same one once."""

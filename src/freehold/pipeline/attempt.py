@@ -12,7 +12,8 @@ from freehold.contracts import charge
 from freehold.contracts.binding import NOTHING, Bond
 from freehold.core.call import Call, Usage
 from freehold.core.clock import now_ns, tick
-from freehold.core.errors import FreeholdError, Refused, UpstreamBroken
+from freehold.core.errors import Blocked, FreeholdError, Refused, UpstreamBroken
+from freehold.guards import vendor
 from freehold.guards.policy import Plan
 from freehold.guards.shield import Look
 from freehold.ledger import Entry, Verdict
@@ -115,6 +116,8 @@ class Attempt(msgspec.Struct):
                 tap.end()
             except FreeholdError as e:
                 error = e
+            if look is not None and look.stopped is not None:
+                error = look.stopped
             ended = tick()
             turn.elsewhere += ended - sent_at
             if tap.began:
@@ -134,7 +137,7 @@ class Attempt(msgspec.Struct):
             if waiting is not None:
                 # A future is of an entry that was taken; what still waits to be taken must outlive the caller.
                 await (waiting if asyncio.isfuture(waiting) else asyncio.shield(house.behind(waiting)))
-            if error is not None:
+            if error is not None and not (isinstance(error, Blocked) and error.body):
                 raise error
             about.cost = outcome.cost if outcome.currency else None
             about.currency = outcome.currency
@@ -162,16 +165,23 @@ class Attempt(msgspec.Struct):
     async def _let_through(
         self, look: Look, body: bytes, guarded: Guarded | None
     ) -> tuple[bytes, FreeholdError | None]:
-        """Return a whole answer as the caller may see it, or let the end of a stream through; or what went wrong."""
+        """Return a whole answer as the caller may see it, or let the end of a stream through; or what went wrong. Of an
+        answer that a guard stopped, the caller may get what is left."""
+        stopped: FreeholdError | None = None
         try:
             if guarded is not None:
                 await guarded.finish()
-            else:
-                for shield in self.house.shields_of(self.turn.call):
+                return body, None
+            for shield in self.house.shields_of(self.turn.call):
+                try:
                     body = await shield.whole(look, body)
+                except Blocked as e:
+                    if not e.body:
+                        raise
+                    body, stopped = e.body, e
         except FreeholdError as e:
             return body, e
-        return body, None
+        return body, stopped
 
     def _intent(self) -> Entry:
         """Who will see what. May be made late: says what was known when it was promised."""
@@ -183,8 +193,9 @@ class Attempt(msgspec.Struct):
         self.concluded = True
         usage, answered = self._read(tap, error)
         at = now_ns()
+        self.verdicts = vendor.verdicts(tap.told if tap.streamed else tap.body()) if tap.tells else ()
         if turn.look is not None:
-            self.verdicts = tuple(turn.look.verdicts)
+            self.verdicts += tuple(turn.look.verdicts)
         self.echoed = _place(tap.headers)
         price = turn.snapshot.price(deployment, outgoing.sent, at, self.tier)
         cost = charge(usage, price) if price is not None else 0

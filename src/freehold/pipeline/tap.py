@@ -8,11 +8,14 @@ import msgspec
 
 from freehold.core.clock import tick
 from freehold.core.errors import UpstreamBroken
+from freehold.guards.vendor import tells
 from freehold.pipeline.turn import About, Receiver
 from freehold.wire.client import Source
 from freehold.wire.sse import EventTap
 
 DONE = b"data: [DONE]\n\n"
+MOST_TOLD = 64
+"""Events of a stream that are looked at for decisions of the vendor's filter."""
 
 
 class StreamError(UpstreamBroken):
@@ -27,7 +30,8 @@ class Tap(msgspec.Struct):
     """Implements wire.client.Sink. `began` is true once the receiver got its first event.
 
     The closing `[DONE]` is held back: the caller sends it when the outcome is on record. `limit` bounds a whole reply,
-    in bytes; `keep` asks for a copy of a stream in `kept`.
+    in bytes; `keep` asks for a copy of a stream in `kept`; `told` are events in which the vendor's filter may say
+    something.
     """
 
     receiver: Receiver | None
@@ -45,6 +49,12 @@ class Tap(msgspec.Struct):
     began: bool = False
     send: Callable[[bytes], None] | None = None
     source: Source | None = None
+    told: list[bytes] = []
+
+    @property
+    def tells(self) -> bool:
+        """Whether the vendor may have said that its own filter decided something."""
+        return bool(self.told) if self.events is not None else tells(self.body())
 
     @property
     def streamed(self) -> bool:
@@ -107,6 +117,8 @@ class Tap(msgspec.Struct):
             send = self.send = self.receiver.begin(self.about)
         if self.keep:
             self.kept.append(out)
+        if tells(out) and len(self.told) < MOST_TOLD:
+            self.told.append(out)
         send(out)
 
     def body(self) -> bytes:

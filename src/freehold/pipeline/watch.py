@@ -29,6 +29,7 @@ class Guarded:
         return send
 
     def attach(self, source: Source) -> None:
+        self._look.enough = source.enough
         self._receiver.attach(source)
 
     async def finish(self) -> None:

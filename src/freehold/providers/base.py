@@ -20,7 +20,12 @@ WILDCARD = "*"
 """As a deployment's model: what the client names behind the first slash."""
 
 AGENT = f"freehold/{__version__}".encode()
-PATHS: dict[Kind, str] = {"chat": "/chat/completions", "completion": "/completions", "embedding": "/embeddings"}
+PATHS: dict[Kind, str] = {
+    "chat": "/chat/completions",
+    "completion": "/completions",
+    "embedding": "/embeddings",
+    "moderation": "/moderations",
+}
 _PORTS = {"http": 80, "https": 443}
 _NULL = Raw(b"null")
 

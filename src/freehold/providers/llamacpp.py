@@ -79,7 +79,7 @@ class LlamaCpp:
         fields = call.fields
         settings = self.settings
         replace: dict[str, object] = {"model": settings.model}
-        honoured = HONOURED[call.kind]
+        honoured = HONOURED.get(call.kind, frozenset())
         gone: list[str] = []
         if settings.unsupported or not honoured.issuperset(fields):
             missing = [name for name in fields if name not in honoured or name in settings.unsupported]

@@ -8,6 +8,7 @@ from freehold.core.errors import ConfigError
 from freehold.providers.azure import Azure
 from freehold.providers.base import Provider, Settings
 from freehold.providers.command import Command
+from freehold.providers.contentsafety import ContentSafety
 from freehold.providers.llamacpp import LlamaCpp
 from freehold.providers.openai import OpenAI
 from freehold.providers.vendors import vendor
@@ -17,6 +18,7 @@ KINDS: dict[str, Callable[[Settings], Provider]] = {
     "azure": Azure,
     "llamacpp": LlamaCpp,
     "command": Command,
+    "contentsafety": ContentSafety,
 }
 """What a deployment's `kind` may be, beside a vendor's name."""
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from freehold.core.call import Call
 from freehold.core.errors import ConfigError, Unsupported
@@ -206,10 +207,35 @@ def test_the_engine_honours_what_is_sent_to_it() -> None:
     assert HONOURED == {"chat": parameters.CHAT, "completion": parameters.COMPLETION, "embedding": parameters.EMBEDDING}
 
 
+def judged(text: str = "words") -> Call:
+    fields = {"model": Raw(b'"m"'), "input": Raw(json.dumps(text).encode())}
+    return Call("c", "openai", "moderation", "m", fields, 20)
+
+
+def test_a_moderation_endpoint() -> None:
+    got = provider(endpoint="https://api.example.com/v1").request(judged())
+    assert got.target == b"/v1/moderations" and sent(got) == {"model": "real", "input": "words"}
+
+
+def test_content_safety() -> None:
+    got = provider("contentsafety", endpoint="https://x.cognitiveservices.azure.com/").request(judged())
+    assert got.target == b"/contentsafety/text:analyze?api-version=2024-09-01"
+    assert headers(got)["ocp-apim-subscription-key"] == KEY and "authorization" not in headers(got)
+    assert sent(got)["text"] == "words" and sent(got)["outputType"] == "FourSeverityLevels"
+    assert headers(provider("contentsafety", endpoint="https://x", bearer=True).request(judged()))["authorization"]
+    with pytest.raises(Unsupported):
+        provider("contentsafety", endpoint="https://x").request(call())
+
+
+def test_our_own_engine_judges_nothing() -> None:
+    with pytest.raises(Unsupported):
+        provider("llamacpp").request(judged())
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_secrets_never_show(kind: str) -> None:
     settings = Settings(name="d", kind=kind, model="m", endpoint="http://h/v1", key=KEY)
-    got = build(settings).request(call())
+    got = build(settings).request(judged() if kind == "contentsafety" else call())
     for shown in (settings, build(settings), got):
         assert KEY not in repr(shown) and KEY not in str(shown)
     assert KEY.encode() not in got.body

@@ -281,6 +281,8 @@ _pieces = msgspec.json.Decoder(list[dict[str, Raw]])
 class _Shape(Struct):
     choices: list[Raw] | None = None
     data: list[Raw] | None = None
+    results: list[Raw] | None = None
+    categories: list[Raw] | None = msgspec.field(default=None, name="categoriesAnalysis")
     error: Raw = Raw(b"null")
 
 
@@ -288,12 +290,13 @@ _shape = msgspec.json.Decoder(_Shape)
 
 
 def is_answer(body: bytes) -> bool:
-    """Whether a whole reply is one: JSON with choices or embeddings, and no error."""
+    """Whether a whole reply is one: JSON with choices, embeddings or a judgement of words, and no error."""
     try:
         shape = _shape.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return bytes(shape.error) == b"null" and (shape.choices is not None or shape.data is not None)
+    held = (shape.choices, shape.data, shape.results, shape.categories)
+    return bytes(shape.error) == b"null" and any(each is not None for each in held)
 
 
 class _Said(Struct):
