@@ -142,9 +142,9 @@ def _owners(case: Case, live: list[Version]) -> Iterator[Finding]:
     """Yield suppliers that own a part of each other, or of another party that we rest on."""
     reliant: dict[str, str] = {}
     for deployment in case.deployments:
-        for party in (deployment.maker, deployment.seller, deployment.host):
-            if party and not own(deployment):
-                reliant.setdefault(party, f"deployment {deployment.name}")
+        for id in (deployment.maker, deployment.seller, deployment.host):
+            if id and not own(deployment):
+                reliant.setdefault(id, f"deployment {deployment.name}")
     for version in live:
         reliant.setdefault(version.contract.party.supplier, f"contract {version.contract.id}")
     for version in live:

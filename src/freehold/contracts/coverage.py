@@ -211,10 +211,10 @@ def _classes(case: Case, version: Version, bonds: Bonds) -> Iterator[Finding]:
         for name in contract.data.classes_allowed if bond is not None and bond.contract == contract.id else ():
             if bond is not None and name in bond.refused:
                 refused.setdefault((name, bond.refused[name]), []).append(deployment.name)
-    for (name, why), deployments in refused.items():
+    for (allowed, why), deployments in refused.items():
         yield Finding(
             "warning", "class_unreachable", contract.id, "data.classes_allowed",
-            f"{name} data is allowed, and [data] rules.{name} never lets {named(deployments)} have it",
+            f"{allowed} data is allowed, and [data] rules.{allowed} never lets {named(deployments)} have it",
             why.removeprefix(f"contract {contract.id}: "),
             "agree on what the rule asks for, or take the class out of classes_allowed",
         )  # fmt: skip
@@ -229,12 +229,12 @@ def _training(case: Case) -> Iterator[Finding]:
             allowed = version.contract.use.output_may_train if version is not None else "any"
             if allowed != "any" and not (allowed == "not_competing" and use.use == "train") and version is not None:
                 seen.setdefault((version.contract.id, allowed), set()).add(use.asked)
-    for (id, allowed), asked in seen.items():
+    for (id, said), asked in seen.items():
         terms = {"none": "do not allow it", "not_competing": "do not allow it for a model that competes"}
         yield Finding(
             "error", "training_forbidden", id, "use.output_may_train",
             f"calls to {named(sorted(asked))} say that their answers train a model, and the terms "
-            f"{terms.get(allowed, 'do not say that it is allowed')}",
+            f"{terms.get(said, 'do not say that it is allowed')}",
             "a model that learnt from them may have to be given up",
             "send such calls to a deployment whose terms allow it; what was made of earlier answers is for a lawyer",
         )  # fmt: skip

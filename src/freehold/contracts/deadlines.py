@@ -129,13 +129,18 @@ def _behind(case: Case, pace: Pace) -> Iterator[Finding]:
     cost = "what is lacking is owed all the same"
     if pace.cost:
         cost = f"{pace.cost:,.2f} {pace.currency} are owed for nothing"
-    why = {"pay": cost, "rollover": "what is lacking goes on to the next one", "none": "nothing is owed for it"}
+    why = {
+        "pay": cost,
+        "rollover": "what is lacking goes on to the next one",
+        "none": "nothing is owed for it",
+        "unknown": "nobody says what becomes of what is lacking",
+    }
     if pace.unpriced:
         what += f"; {pace.unpriced:,} tokens have no known cost and are not counted"
     todo = 'send calls there first: a policy with prefer = "commitments" does, or agree on a smaller amount'
     if pace.state == "over":
         todo = "see that the supplier's bill says the same"
-    severity = "warning" if pace.rule == "pay" else "info"
+    severity = "warning" if pace.rule in ("pay", "unknown") else "info"
     place = f"commitment.{index}"
     yield Finding(severity, "commitment_behind", pace.contract, place, what, why[pace.rule], todo)  # type: ignore[arg-type]
 

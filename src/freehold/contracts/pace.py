@@ -70,7 +70,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     a straight line to the whole stands, `ahead` how far beyond it the use is (below 0: behind). `rate` is what counted
     on a day, over the last 30; `forecast` where that leads by the last day, `linear` where the mean since the first day
     does; all three are None before a day is over. `shortfall` is what the forecast lacks (once it is over: the use),
-    and `cost` what that costs by `rule`; None where no price says. `unpriced` counts tokens whose cost is not known,
+    and `cost` what that costs by `rule`; None where nobody says. `unpriced` counts tokens whose cost is not known,
     and `foreign` names currencies that do not count.
     """
 
@@ -89,7 +89,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     forecast: Decimal | None
     linear: Decimal | None
     shortfall: Decimal
-    rule: Literal["pay", "rollover", "none"]
+    rule: Literal["pay", "rollover", "none", "unknown"]
     cost: Decimal | None
     currency: str
     deployments: tuple[str, ...]

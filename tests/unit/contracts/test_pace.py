@@ -55,8 +55,8 @@ def test_what_slows_down_is_forecast_by_the_last_thirty_days() -> None:
     assert one.linear is not None and one.linear.quantize(Decimal("0.01")) == Decimal("2997.35")
 
 
-@pytest.mark.parametrize(("rule", "cost"), [("pay", Decimal(3650)), ("rollover", 0), ("none", 0)])
-def test_what_a_shortfall_costs_is_by_its_rule(rule: str, cost: Decimal) -> None:
+@pytest.mark.parametrize(("rule", "cost"), [("pay", Decimal(3650)), ("rollover", 0), ("none", 0), ("unknown", None)])
+def test_what_a_shortfall_costs_is_by_its_rule(rule: str, cost: Decimal | None) -> None:
     one = pace(spend(more=f'shortfall = "{rule}"'), [])
     assert (one.shortfall, one.cost) == (3650, cost)
 

@@ -111,7 +111,7 @@ export function Pace({ pace }) {
   const format = (/** @type {any} */ value) => amount(pace, value);
   const whole = Number(pace.amount) || 1;
   const rules = { pay: t("what is lacking is to be paid"), rollover: t("what is lacking goes on to the next one"),
-    none: t("nothing is owed for what is lacking") };
+    none: t("nothing is owed for what is lacking"), unknown: t("nobody says what becomes of what is lacking") };
   const forecast = pace.forecast != null && pace.state === "running";
   return html`<section class="card stack" aria-label=${t("Commitment {name}", { name: pace.commitment })}>
     <${Bar} pace=${pace} />
@@ -128,7 +128,7 @@ export function Pace({ pace }) {
       [t("Forecast at its end"), forecast ? amount(pace, pace.forecast) : ""],
       !units && [t("By the mean since it began"), forecast ? amount(pace, pace.linear) : ""],
       [t("Lacking then"), Number(pace.shortfall) > 0 ? amount(pace, pace.shortfall) : ""],
-      [t("What that costs"), Number(pace.shortfall) > 0 && pace.rule === "pay" ? (pace.cost == null ? t("not known")
+      [t("What that costs"), Number(pace.shortfall) > 0 && ["pay", "unknown"].includes(pace.rule) ? (pace.cost == null ? t("not known")
         : cash({ currency: pace.currency, amount: pace.cost })) : ""],
       !units && [t("If it is not met"), rules[/** @type {"pay"} */ (pace.rule)]],
       [t("Its use counts"), listed(pace.deployments) || t("of nobody")],
