@@ -174,7 +174,7 @@ def is_kennitala(n: str) -> bool:
 
 def pt_nif(n: str) -> bool:
     check = -weighed(n, (9, 8, 7, 6, 5, 4, 3, 2)) % 11
-    return n[0] in "12356789" and (0 if check == 10 else check) == int(n[8])
+    return n[0] != "0" and (0 if check == 10 else check) == int(n[8])
 
 
 def ch_ahv(n: str) -> bool:

@@ -107,7 +107,8 @@ _PLACEHOLDER: Final = re.compile(
     r"|(.)\1{5}",
     re.IGNORECASE,
 )
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][a-z_]*(?:[./:-]+[A-Za-z_]*)*\d{0,2}|[A-Z_]+\d?|[\d.,:/-]+|[A-Za-z_.-]+")
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_./:-]+|[\d.,:/-]+")
+"""A word, a name of a program or a number: what is no password that one should have."""
 _HOOK: Final = re.compile(r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<value>[A-Za-z0-9+/_-]{20,}+)")
 _QUERY: Final = re.compile(r"[?&](?:sig|X-Amz-Signature|X-Goog-Signature)=(?P<value>[A-Za-z0-9%+/_-]{32,}+)")
 
