@@ -128,8 +128,8 @@ export function Pace({ pace }) {
       [t("Forecast at its end"), forecast ? amount(pace, pace.forecast) : ""],
       !units && [t("By the mean since it began"), forecast ? amount(pace, pace.linear) : ""],
       [t("Lacking then"), Number(pace.shortfall) > 0 ? amount(pace, pace.shortfall) : ""],
-      [t("What that costs"), Number(pace.shortfall) > 0 && ["pay", "unknown"].includes(pace.rule) ? (pace.cost == null ? t("not known")
-        : cash({ currency: pace.currency, amount: pace.cost })) : ""],
+      [t("What that costs"), Number(pace.shortfall) > 0 && ["pay", "unknown"].includes(pace.rule)
+        && (pace.cost == null ? t("not known") : cash({ currency: pace.currency, amount: pace.cost }))],
       !units && [t("If it is not met"), rules[/** @type {"pay"} */ (pace.rule)]],
       [t("Its use counts"), listed(pace.deployments) || t("of nobody")],
       [t("Not counted: no price is known"), pace.unpriced > 0 && plural(pace.unpriced, "{n} token", "{n} tokens")],
