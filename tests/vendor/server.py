@@ -67,6 +67,7 @@ class _Connection(asyncio.Protocol):
         self.target = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self.parts: list[bytes] = []
+        self.region = ""  # where it says that it served the request, as Azure does
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
@@ -161,6 +162,7 @@ class _Connection(asyncio.Protocol):
     def _write(self, status: int, kind: str, body: bytes | None, headers: Any = (), length: int | None = None) -> None:
         lines = [f"HTTP/1.1 {status} {faults.REASONS.get(status, 'Status')}", f"content-type: {kind}"]
         lines += ["x-request-id: req_vendor", "openai-processing-ms: 5", "x-ratelimit-remaining-requests: 9999"]
+        lines += [f"x-ms-region: {self.region}"] if self.region else []
         lines += [f"{name}: {value}" for name, value in headers]
         if body is None:
             lines.append("transfer-encoding: chunked")
@@ -203,6 +205,7 @@ class _Connection(asyncio.Protocol):
         if not model:
             raise answers.bad("you must provide a model parameter")
         act = self.vendor.act_for(model)
+        self.region = act.args.get("region", "")
         if self.vendor.strict_models and model not in self.vendor.models:
             if azure:
                 raise Problem(404, {"code": "DeploymentNotFound", "message": "The API deployment does not exist."})

@@ -95,7 +95,9 @@ class House:
             house._guards.shields,
         )  # fmt: skip
         holder = f"{access.holder(config.run, index)}.{new_id('worker')}"  # another one after each start
-        house._rooms = await Rooms.open(config, opened, house._pipeline, ledger, house._client, holder, desk)
+        house._rooms = await Rooms.open(
+            config, opened, house._pipeline, ledger, house._client, holder, desk, house._guards.vault
+        )
         house.door = Door(house._pipeline, desk, Pages(STATIC), _door(config), house._rooms.api)
         house._tasks = [
             asyncio.create_task(opened.watch(house._keys_changed, seen=known)),

@@ -14,6 +14,7 @@ from freehold.app import people, shelving, tooling
 from freehold.app.settings import Config
 from freehold.assist import Assist, AssistSettings
 from freehold.console import Console, admin
+from freehold.guards.vault import Vault
 from freehold.ledger import Ledger
 from freehold.pipeline import Pipeline
 from freehold.store import Store
@@ -42,6 +43,7 @@ class Rooms:
         client: Client,
         holder: str,
         control: admin.Control,
+        vault: Vault,
     ) -> Rooms:
         """Put the rooms together and let them begin. Raises StoreError."""
         alone = opened.engine == "sqlite" and config.server.workers == 1
@@ -58,7 +60,7 @@ class Rooms:
         rooms = cls(config, console, assist)
         endpoints = [
             *console.endpoints(),
-            *admin.endpoints(admin.Office(pipeline, opened, control, rooms._default_limits)),
+            *admin.endpoints(admin.Office(pipeline, opened, control, rooms._default_limits, vault)),
             *assist.endpoints(),
             Endpoint(method="GET", path="/api/openapi.json", run=rooms._describe, access="public", tag="about",
                      summary="All of this, described as OpenAPI 3.1"),

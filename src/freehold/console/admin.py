@@ -12,6 +12,7 @@ from freehold.console import (
     ledger_api,
     models_api,
     overview,
+    seen_api,
     settings_api,
     settlement_api,
 )
@@ -25,6 +26,6 @@ def endpoints(office: Office) -> list[Endpoint]:
     """Return the endpoints below /api/admin, but for members and their sessions."""
     rooms = (
         overview, deployments, models_api, keys_api, ledger_api, settings_api, dependency_api, gap_api, contracts_api,
-        settlement_api,
+        settlement_api, seen_api,
     )  # fmt: skip
     return [endpoint for room in rooms for endpoint in room.endpoints(office)]

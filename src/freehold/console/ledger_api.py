@@ -309,7 +309,7 @@ class _Ledger:
         return Page(rows, asked.offset + len(rows) if asked.order == "dearest" else rows[-1].seq)
 
     async def totals(self, request: Request[Member]) -> TotalRows:
-        by = _list(request.query.by)
+        by = listed(request.query.by)
         if not 1 <= len(by) <= MOST_GROUPS or len(set(by)) < len(by):
             raise BadRequest(f"by names 1 to {MOST_GROUPS} groups.", param="by", hint=f"of {', '.join(GROUPS)}")
         found = await totals(self._office.store, await _query(self._office, request.query), by)
@@ -391,21 +391,21 @@ class _Ledger:
 
 async def _query(office: Office, asked: Filters) -> Query:
     """Return what was asked as a Query. Raises BadRequest, NotFound for a key or team that is none."""
-    kinds = _list(asked.kinds)
+    kinds = listed(asked.kinds)
     for kind in kinds:
         if kind not in _KINDS:
             raise BadRequest(f"There is no kind {kind[:32]!r} of entry.", param="kinds", hint=f"of {', '.join(_KINDS)}")
-    given: dict[str, Any] = {name: tuple(values) for name in _TEXTS if (values := _list(getattr(asked, name)))}
+    given: dict[str, Any] = {name: tuple(values) for name in _TEXTS if (values := listed(getattr(asked, name)))}
     for name, example in (("status", "200,429"), ("retention", "-1,30")):
-        if numbers := _list(getattr(asked, name)):
+        if numbers := listed(getattr(asked, name)):
             if not all(re.fullmatch(r"-?[0-9]{1,6}", text, re.ASCII) for text in numbers):
                 raise BadRequest(f"{name} is a number.", param=name, hint=f"e.g. {example}")
             given[name] = tuple(int(text) for text in numbers)
-    if keys := _list(asked.key):
+    if keys := listed(asked.key):
         all_keys = await access.list_keys(office.store)
         ids = [[key.id for key in all_keys if one in (key.id, key.name)] or [one] for one in keys]
         given["key"] = tuple(id for some in ids for id in some)
-    if teams := _list(asked.team):
+    if teams := listed(asked.team):
         given["team"] = tuple([(await access.find_team(office.store, one)).id for one in teams])
     for name in ("since", "until"):
         at = getattr(asked, name)
@@ -426,7 +426,8 @@ def _within(number: int, name: str) -> int:
     return number
 
 
-def _list(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """Return the values of a filter: see Filters."""
     parts = (re.sub(r"\\(.)", r"\1", part.strip()) for part in re.findall(r"(?:[^,\\]|\\.)+", text))
     return ["" if part == NOTHING else part for part in parts if part]
 

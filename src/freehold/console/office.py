@@ -11,6 +11,7 @@ import msgspec
 from freehold.access import Limit, Member, SharedMeter, Standing, StoreMeter, members
 from freehold.console.audit import note
 from freehold.core.errors import ConfigError
+from freehold.guards.vault import Vault
 from freehold.pipeline import Pipeline
 from freehold.store import Store
 
@@ -35,6 +36,7 @@ class Office(msgspec.Struct, frozen=True):
     store: Store
     control: Control
     default_limits: Callable[[], Sequence[str]]  # of keys that are made without their own, as they are in force now
+    vault: Vault | None = None
 
     async def note(self, who: Member, act: str, **about: Any) -> None:
         """Put what an administrator did on the ledger; returns when it is durable. Raises StoreError."""

@@ -7,14 +7,14 @@ was said in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from freehold.core.clock import now_ns
 from freehold.core.errors import BadRequest
-from freehold.ledger.entry import Entry
+from freehold.ledger.entry import OUTCOME, Entry
 from freehold.store import Step, Store
 
 SQL = (
@@ -42,6 +42,19 @@ class Kept(msgspec.Struct, frozen=True):
     data: bytes | None
     erased_at: int | None = None
     erased_why: str | None = None
+
+
+class Text(NamedTuple):
+    """That a text is kept: of which attempt, and how long it is."""
+
+    call: str
+    attempt: int
+    part: str
+    bytes: int
+
+
+STRIDE = 10_000
+"""Entries that one look for texts goes over: other readers of the store wait for it."""
 
 
 def storing(texts: Iterable[tuple[Entry, Sequence[Body]]]) -> tuple[Step, ...]:
@@ -87,3 +100,33 @@ async def erase(
         raise BadRequest("Nothing says what to erase.", hint="name a call, a key or a time")
     sql = f"UPDATE body SET data = NULL, erased_at = ?, erased_why = ? WHERE {' AND '.join(terms)}"
     return await store.shred("body", (sql, [(now_ns(), why, *args)]))
+
+
+async def kept(
+    store: Store, condition: str, args: Sequence[Any], heard: Callable[[int, int], None] | None = None
+) -> list[Text]:
+    """Return which texts are kept of the attempts whose outcome keeps to a condition of SQL. `heard` is told how many
+    entries were looked through, and how many there are. Raises StoreError."""
+    if not await store.fetch("SELECT 1 FROM body WHERE data IS NOT NULL LIMIT 1"):
+        return []
+    head = int((await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry"))[0][0])
+    theirs = f"SELECT call, attempt FROM entry WHERE seq > ? AND seq <= ? AND kind = {OUTCOME} AND {condition}"
+    sql = (
+        "SELECT b.call, b.attempt, b.part, LENGTH(b.data) FROM body b "
+        f"WHERE b.data IS NOT NULL AND (b.call, b.attempt) IN ({theirs})"
+    )
+    found: list[Text] = []
+    for done in range(0, head, STRIDE):
+        upto = min(done + STRIDE, head)
+        found += [Text(*row) for row in await store.fetch(sql, done, upto, *args)]
+        if heard is not None:
+            heard(upto, head)
+    return found
+
+
+async def shred(store: Store, texts: Iterable[Text], why: str) -> None:
+    """Erase these texts; see `erase`."""
+    rows = [(now_ns(), why, text.call, text.attempt, text.part) for text in texts]
+    gone = "UPDATE body SET data = NULL, erased_at = ?, erased_why = ? WHERE call = ? AND attempt = ? AND part = ?"
+    if rows:
+        await store.shred("body", (f"{gone} AND data IS NOT NULL", rows))

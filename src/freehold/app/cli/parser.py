@@ -21,6 +21,7 @@ from freehold.app.cli import (
     ledger,
     members,
     models,
+    seen,
     server,
     settle,
     teams,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _GROUPS = (
     server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, dependency, gap, settle,
-    vault, chat, history,
+    seen, vault, chat, history,
 )  # fmt: skip
 
 
