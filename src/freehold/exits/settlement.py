@@ -52,11 +52,13 @@ async def settle(store: Store, books: Books, period: Period, today: date, contra
                 up[month] = await traffic.summed(store, traffic.DAY, begin(month.first), begin(month.last + ONE_DAY))
     rows = await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry")
     statements = await asyncio.to_thread(reckoner.statements, up)  # calls are not to wait for it
+    outside = () if contract else reckoner.outside()
     return Settlement(
         name=str(period),
         period=through,
         statements=statements,
-        outside=() if contract else reckoner.outside(),
+        outside=outside,
+        totals=totals([*(line for it in statements for line in it.lines), *outside]),
         entries=int(rows[0][0]),
         notes=unfinished(through, period, today),
     )
@@ -239,6 +241,7 @@ def _usage(uses: Iterable[Use], period: Period, *, outside: bool = False) -> Ite
             first=period.first,
             last=period.last,
             payer="customer",
+            deployment=deployment,
             due=cents(cost) if currency else None,
             currency=currency,
             basis=cents(cost) if currency else None,

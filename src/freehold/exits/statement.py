@@ -38,8 +38,9 @@ class Cap(msgspec.Struct, frozen=True):
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One amount. `due` is None where it cannot be known, and `notes` say why; `basis` is what `rule` was applied to,
-    in units of `currency` rounded to cents, or percent for a credit. `first_seq` and `last_seq` are the entries that
-    stand behind it, `attempts` of them (0: none); `terms` are the versions of the contract that these name."""
+    in units of `currency` rounded to cents; `deployment` is that of a line of use. `first_seq` and `last_seq` are the
+    entries that stand behind it, `attempts` of them (0: none); `terms` are the versions of the contract that these
+    name."""
 
     kind: Kind
     about: str
@@ -52,6 +53,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     basis: Decimal | None = None
     tiers: tuple[Slice, ...] = ()
     cap: Cap | None = None
+    deployment: str = ""
     attempts: int = 0
     input: int = 0
     output: int = 0
@@ -111,12 +113,13 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """The statements of a period. `outside` is use under no contract on file: it is owed as well, but no terms say how.
-    `entries` is how many entries the ledger had; all of them are summed."""
+    `totals` are of all lines. `entries` is how many entries the ledger had; all of them are summed."""
 
     name: str
     period: Period
     statements: tuple[Statement, ...]
     outside: tuple[Line, ...]
+    totals: tuple[Total, ...]
     entries: int
     notes: tuple[str, ...] = ()
     rounding: str = ROUNDING
