@@ -14,6 +14,7 @@ from pathlib import Path
 
 from freehold.app.settings import Config
 from freehold.core.errors import ConfigError, StoreError
+from freehold.guards.moderation import ModerationShield
 from freehold.guards.names import Names
 from freehold.guards.privacy import PrivacyShield
 from freehold.guards.shield import Shield
@@ -34,7 +35,7 @@ class Guards:
         self.vault = vault(config, store)
         self._names = Names()
         self._privacy = PrivacyShield(self.vault, names=self._names, classify=config.data_rules.found)
-        self.shields: tuple[Shield, ...] = (self._privacy,)
+        self.shields: tuple[Shield, ...] = (ModerationShield(), self._privacy)
 
     def configure(self, config: Config) -> None:
         """Put another configuration in force."""
