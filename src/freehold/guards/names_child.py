@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from freehold.guards.names_cues import cues, joined
+
 if TYPE_CHECKING:
     from freehold.guards.names_model import NamesModel
 
@@ -48,7 +50,8 @@ def _found(model: NamesModel, text: str) -> list[tuple[str, int, int]]:
         if end - at > _PIECE:
             end = max(text.rfind("\n", at + 1, at + _PIECE), text.rfind(" ", at + 1, at + _PIECE))
             end = end if end > at else at + _PIECE
-        found += [(kind, at + start, at + stop) for kind, start, stop in model.find(text[at:end])]
+        piece = text[at:end]
+        found += [(kind, at + start, at + stop) for kind, start, stop in joined(cues(piece), model.find(piece))]
         at = end
     return found
 
