@@ -2,7 +2,6 @@
 // Refuses to reckon: the server does.
 
 import { listed, plural, t } from "../i18n.js";
-import { Menu } from "../ui.js";
 import { Bar, Shares } from "./charts.js";
 import { NONE, cash, exact } from "./format.js";
 import { html, useId } from "./hooks.js";
@@ -10,7 +9,7 @@ import { go, useAddress, useResource, withQuery } from "./place.js";
 import { Badge, Empty, Facts, Head, Loaded, Pick, Table } from "./parts.js";
 import Charges from "./settlement_charges.js";
 import Files from "./settlement_files.js";
-import { Late, download, entries, lastQuarter, money, num, periods, plain, span } from "./settlement_words.js";
+import { Late, Saves, download, entries, lastQuarter, money, num, periods, plain, span } from "./settlement_words.js";
 
 export default function Settlement() {
   const { query } = useAddress();
@@ -73,25 +72,24 @@ function Sums({ settlement }) {
         class="card number-card calm"><h2>${label}</h2><p class="big">${values.length ? values : NONE}</p></li>`)}
       <li class="card number-card calm"><h2>${t("Not known yet")}</h2><p class="big">${exact(open)}</p>
         <p class="faint small">${t("lines that lack a price or a figure")}</p></li></ul>
-    <div class="toolbar before"><${Menu} label=${t("Download all")} class="button" items=${() =>
-      saves(settlement.name, "")}>${t("Download all")}<//></div>
+    <div class="toolbar before"><${Saves} label=${t("Download all")} files=${files(settlement.name, "")} /></div>
     ${single && parts.length > 1 && html`<div class="card"><${Shares} label=${t("Contract")} what=${t("Net: we owe")}
       parts=${parts} format=${(/** @type {number} */ value) => cash({ amount: String(value), currency: single })} />
       </div>`}`;
 }
 
 /** @param {string} period @param {string} contract */
-const saves = (period, contract) => [["pdf", t("As PDF")], ["csv", t("As CSV")], ["json", t("As JSON")]]
-  .map(([format, label]) => ({ label: label ?? "", run: () => download("/export", { period, contract, format }) }));
+const files = (period, contract) => [["pdf", t("As PDF")], ["csv", t("As CSV")], ["json", t("As JSON")]]
+  .map(([format = "", label = ""]) => [label, () => download("/export", { period, contract, format })]);
 
 /** @param {{ it: any, period: string }} props */
 function Statement({ it, period }) {
   return html`<section class="section statement"><div class="section-head"><div>
       <h2><a href="/console/contracts/${encodeURIComponent(it.contract)}" dir="auto">${it.title || it.contract}</a></h2>
-      <p class="faint">${listed([it.supplier, t("version {version}", { version: it.version }), span(it.period)])} · ${""}
+      <p class="faint">${listed([it.supplier, t("version {version}", { version: it.version }), span(it.period)])}${" "}
         <code title=${t("terms, the first digits of their hash")}>${it.hash}</code></p></div>
-      <div class="toolbar"><${Menu} label=${t("Download the statement on {contract}", { contract: it.contract })}
-        class="button" items=${() => saves(period, it.contract)}>${t("Download")}<//></div></div>
+      <div class="toolbar"><${Saves} label=${t("Download the statement on {contract}", { contract: it.contract })}
+        files=${files(period, it.contract)} /></div></div>
     ${it.notes.map((/** @type {string} */ note) => html`<p key=${note} class="small before" dir="auto">${note}</p>`)}
     <${Lines} label=${t("Lines of {contract}", { contract: it.contract })} lines=${it.lines} contract=${it.contract} />
     ${it.totals.map((/** @type {any} */ total) => html`<div key=${total.currency} class="card after"><${Facts} rows=${[
@@ -159,7 +157,7 @@ function Drawn({ it }) {
       text=${t("{used} of {all}", { used: said(it.counted), all: said(it.amount) })} />
     <p class="small faint">${t("in this period {drawn}, left {left}, until {day}",
       { drawn: said(it.drawn), left: said(it.remaining), day: span({ first: it.last, last: it.last }) })}
-      ${it.missing !== null && Number(it.missing) > 0 && html` · <span class="bad">${t("over, and {amount} was not used",
+      ${Number(it.missing) > 0 && html` · <span class="bad">${t("over, and {amount} was not used",
         { amount: said(it.missing) })}</span>`}
       ${Number(it.carried) > 0 && html` · ${t("{amount} rolls over", { amount: said(it.carried) })}`}</p>
     ${it.notes.map((/** @type {string} */ note) => html`<p key=${note} class="small faint" dir="auto">${note}</p>`)}

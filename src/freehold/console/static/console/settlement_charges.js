@@ -1,13 +1,12 @@
 // Chargeback: what each team, business function or key owes inside the house. Refuses to reckon.
 
 import { plural, t } from "../i18n.js";
-import { Menu } from "../ui.js";
 import { Shares } from "./charts.js";
 import { cash, count, exact } from "./format.js";
 import { html } from "./hooks.js";
 import { go, useResource, withQuery } from "./place.js";
 import { Empty, Loaded, Pick, Table } from "./parts.js";
-import { Late, download, money } from "./settlement_words.js";
+import { Late, Saves, download, money } from "./settlement_words.js";
 
 const MOST = 8; // bars
 
@@ -24,9 +23,8 @@ export default function Charges({ period, query }) {
     <label class="choice live"><input type="checkbox" role="switch" class="switch" checked=${shortfall}
       onChange=${(/** @type {any} */ event) => set({ shortfall: event.currentTarget.checked ? "true" : null })} />
       ${t("With commitments that were not met")}</label>
-    <${Menu} label=${t("Download")} class="button" items=${() => [["csv", t("As CSV")], ["json", t("As JSON")]]
-      .map(([format, label]) => ({ label: label ?? "", run: () => download("/chargeback/export", { ...asked,
-        format: format ?? "" }) }))}>${t("Download")}<//></div>
+    <${Saves} label=${t("Download")} files=${[["csv", t("As CSV")], ["json", t("As JSON")]]
+      .map(([format = "", label = ""]) => [label, () => download("/chargeback/export", { ...asked, format })])} /></div>
     <${Loaded} of=${of}>${(/** @type {any} */ data) => html`<div aria-busy=${of.loading}
       class=${of.loading ? "late" : ""}><${Late} of=${data.catching_up} />
       ${data.notes.map((/** @type {string} */ note) => html`<p key=${note} class="notice before" dir="auto">${note}

@@ -2,21 +2,19 @@
 // origin of every cell. Refuses to reckon, and to say that a register complies.
 
 import { t } from "../i18n.js";
-import { Menu } from "../ui.js";
 import { exact } from "./format.js";
 import { html } from "./hooks.js";
 import { useResource } from "./place.js";
 import { Badge, Loaded, Progress, Table } from "./parts.js";
-import { Late, download, span } from "./settlement_words.js";
+import { Late, Saves, download, span } from "./settlement_words.js";
 
 /** @param {{ period: string }} props */
 export default function Files({ period }) {
   return html`<section class="card before"><div class="section-head"><div><h2>${t("Cost and use in the columns of FOCUS 1.2")}</h2>
       <p class="faint">${t("A row for each day, deployment, team, key, function, model and meter, at list price, at the contract's price and as billed.")}</p></div>
-    <div class="toolbar"><${Menu} label=${t("Download FOCUS")} class="button" items=${() => [
-      { label: t("As CSV"), run: () => download("/focus", { period, format: "csv" }) },
-      { label: t("As Parquet"), run: () => download("/focus", { period, format: "parquet" }) }]}>${t("Download")}<//>
-    </div></div></section>
+    <div class="toolbar"><${Saves} label=${t("Download FOCUS")} files=${[
+      [t("As CSV"), () => download("/focus", { period, format: "csv" })],
+      [t("As Parquet"), () => download("/focus", { period, format: "parquet" })]]} /></div></div></section>
     <${Register} />`;
 }
 
@@ -39,8 +37,8 @@ function Template({ it }) {
   return html`<section class="card before template"><div class="section-head"><div><h3>${it.id}</h3>
       <p class="faint" dir="auto">${it.title}</p></div>
       <div class="job"><${Progress} label=${t("Filled cells of {template}", { template: it.id })} done=${it.filled}
-        total=${it.cells} /><small>${t("{done} of {all} cells filled", { done: exact(it.filled), all: exact(it.cells) })}
-        </small></div></div>
+        total=${it.cells} /><small>${t("{done} of {all} cells filled",
+          { done: exact(it.filled), all: exact(it.cells) })}</small></div></div>
     ${it.rows.length ? it.rows.map((/** @type {any} */ row, /** @type {number} */ n) => html`<${Row} key=${n}
       id=${it.id} row=${row} />`) : html`<p class="faint">${t("No row: no contract is in force that belongs here.")}</p>`}
   </section>`;

@@ -1,6 +1,7 @@
 // Words and small pieces that the views of the settlement page share. Refuses to know what any view shows.
 
 import { date, number, t } from "../i18n.js";
+import { Menu } from "../ui.js";
 import { NONE, exact } from "./format.js";
 import { html } from "./hooks.js";
 
@@ -48,7 +49,9 @@ export function periods() {
     const quarter = year * 4 + Math.floor(month / 3) - back;
     found.push(`${Math.floor(quarter / 4)}Q${(quarter % 4) + 1}`);
   }
-  for (let back = 0; back < 4; back += 1) found.push(new Date(Date.UTC(year, month - back, 1)).toISOString().slice(0, 7));
+  for (let back = 0; back < 4; back += 1) {
+    found.push(new Date(Date.UTC(year, month - back, 1)).toISOString().slice(0, 7));
+  }
   return [...found, String(year), String(year - 1)];
 }
 
@@ -69,6 +72,15 @@ export function download(path, query) {
   const given = Object.entries(query).filter(([, value]) => value !== "");
   Object.assign(document.createElement("a"), { href: `/api/admin/settlement${path}?${new URLSearchParams(given)}`,
     download: "" }).click();
+}
+
+/**
+ * A menu of files; several stand on a page, so each says to those who hear it what it is of.
+ * @param {{ label: string, files: [string, () => void][] }} props
+ */
+export function Saves({ label, files }) {
+  return html`<${Menu} label=${label} class="button" items=${() => files.map(([name, run]) => ({ label: name, run }))}>
+    <span aria-hidden="true">${t("Download")}</span><span class="visually-hidden">${label}</span><//>`;
 }
 
 /** That sums are not done yet. @param {{ of: { done: number, total: number } | null }} props */
