@@ -91,16 +91,14 @@ class Outflow:
             self._add(block, chars, ends)
         if self._fresh and (self._fresh >= self._step or self._chars > self._delay):
             self._look_at()
-        if self._asked and self._unasked >= self._window and self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._ask())
+        self._ask_on()
         self._let_go()
 
     async def finish(self) -> None:
         self._check_stopped()
         if self._fresh:
             self._look_at()
-        task = self._task
-        if task is not None:
+        while (task := self._task) is not None:
             await asyncio.wait([task])
             task.result()
             self._check_stopped()
@@ -138,7 +136,7 @@ class Outflow:
         if not self._holds:
             self._send_all(len(self._queue))
             return
-        looked_at = self._delay - self._step if not self._fresh else self._delay
+        looked_at = self._fresh + self._delay - self._step
         chars, count = self._chars, 0
         for held in self._queue:
             waits = self._waits and held.number > self._approved
@@ -177,8 +175,14 @@ class Outflow:
         self._ends |= {choice: text[-OVERLAP:] for choice, text in new.items()}
         self._approved = max(self._approved, upto)
         self._rule([verdict for verdicts in told for verdict in verdicts])
-        if look.stopped is None and self._queue:
+        if look.stopped is None:
+            self._ask_on()
             self._let_go()
+
+    def _ask_on(self) -> None:
+        """Ask the moderators when there is enough to ask about, one question after the other."""
+        if self._asked and self._unasked >= self._window and self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._ask())
 
     def _rule(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
