@@ -4,7 +4,7 @@ Corpora are published ones (bench/guards_corpus.py says which); texts come from 
 do the peers' findings. Needs the environment of requirements/guards.txt:
 
     scripts/install.sh .venv-guards requirements/guards.txt alone
-    .venv/bin/python bench/guards.py [--peers presidio argus datafog] [--each 1500] [--names]
+    .venv/bin/python bench/guards.py [--peers presidio argus datafog] [--each 100] [--names]
 
 Recall counts a label when one finding of its kind covers it whole; `covered` when findings of any kind do: nothing of
 it would leave. Precision counts a finding when a label of its kind overlaps it. CPU is process time, the best of three.
@@ -86,13 +86,26 @@ def share(part: int, whole: int) -> str:
     return f"{part / whole:.3f}" if whole else "-"
 
 
+def named(where: str) -> str:
+    """The set that a row is summed under."""
+    return "keys by issuer's form" if where.startswith("keys") else where.partition(", ")[0]
+
+
+def drawn(corpus: list[dict[str, Any]], each: int) -> list[dict[str, Any]]:
+    """Of each set at most `each` texts, drawn by lot."""
+    sets: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in corpus:
+        sets[named(row["set"]).partition(":")[0] if row["set"].startswith("cards") else named(row["set"])].append(row)
+    lot = random.Random(1)
+    return [row for rows in sets.values() for row in lot.sample(rows, min(each, len(rows)))]
+
+
 def by_set(corpus: list[dict[str, Any]]) -> None:
     """Recall on each set, and what was taken from texts that have nothing."""
     scores: dict[str, Score] = defaultdict(Score)
     texts: Counter[str] = Counter()
     for row in corpus:
-        where = row["set"].partition(", ")[0] if row["set"].startswith("ids") else row["set"]
-        where = "keys by issuer's form" if where.startswith("keys") else where
+        where = named(row["set"])
         texts[where] += 1
         scores[where].add(row["labels"], ours(row["text"]), KINDS)
     print("| texts | kind | labels | recall | covered |\n|---|---|--:|--:|--:|")
@@ -140,7 +153,7 @@ def cost() -> None:
         "with four findings": PROMPT.format(*FOUR),
         "600 characters of code": code[1200:1800],
         "16 kB of prose": PROMPT.format("", "") * 26,
-        "16 kB of code": code * 3,
+        "30 kB of code": (code * 4)[:30000],
     }
     print("\n| text | characters | found | CPU, us |\n|---|--:|--:|--:|")
     for name, text in prompts.items():
@@ -162,7 +175,7 @@ def cost() -> None:
         "𝟙",
     ):
         text = unit * ((1 << 20) // len(unit))
-        print(f"| 1 MB of `{unit.strip()}` | {len(text)} | {len(find(text))} | {seconds(text, 1) * 1e6:.0f} |")
+        print(f"| 1 MB of {unit!r} | {len(text)} | {len(find(text))} | {seconds(text, 1) * 1e6:.0f} |")
 
 
 def seconds(text: str, times: int) -> float:
@@ -200,7 +213,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--python", type=Path, default=Path(".venv-guards/bin/python"), help="where the corpora are")
     options.add_argument("--peers", nargs="*", default=["presidio", "argus", "datafog"])
-    options.add_argument("--each", type=int, default=1500, help="texts, drawn by lot, that the peers are given")
+    options.add_argument(
+        "--each", type=int, default=100, help="texts of each set, drawn by lot, that the peers are given"
+    )
     options.add_argument("--names", action="store_true", help="names and places too, with the extra `names`")
     asked = options.parse_args()
     made = subprocess.run([asked.python, HERE / "guards_corpus.py"], stdout=subprocess.PIPE, check=True).stdout
@@ -209,7 +224,7 @@ def main() -> None:
     print(f"{len(corpus)} texts, Python {version}, {time.strftime('%Y-%m-%d', time.gmtime())}\n")
     by_set(corpus)
     if asked.peers:
-        beside(random.Random(1).sample(corpus, min(asked.each, len(corpus))), asked.peers, asked.python)
+        beside(drawn(corpus, asked.each), asked.peers, asked.python)
     cost()
     if asked.names:
         with_names([row for row in corpus if row["set"] == "sentences"])

@@ -95,8 +95,8 @@ def people() -> Iterator[tuple[str, str, list[list[Any]]]]:
     """presidio-evaluator's three thousand people of FakeNameGenerator.com, of thirty countries."""
     for row in csv.DictReader(io.StringIO(published("FakeNameGenerator.com_3000.csv"))):
         number, code = row["TelephoneNumber"].strip(), row["TelephoneCountryCode"].strip()
-        yield "people: at home, told", *filled("Please call me: {}. Thanks", [("PHONE", number)])
-        yield "people: at home, bare", *filled("Ask for Ann ({}) on Monday", [("PHONE", number)])
+        yield "people: at home (told)", *filled("Please call me: {}. Thanks", [("PHONE", number)])
+        yield "people: at home (bare)", *filled("Ask for Ann ({}) on Monday", [("PHONE", number)])
         abroad = f"+{code} {number.removeprefix('0')}"
         yield "people: international", *filled("Ask for Ann, {}, on Monday", [("PHONE", abroad)])
         yield "people: mail", *filled("Write to {} today", [("EMAIL", row["EmailAddress"])])
@@ -116,8 +116,8 @@ def numbers() -> Iterator[tuple[str, str, list[list[Any]]]]:
             e164 = phonenumbers.format_number(number, forms.E164)
             yield "libphonenumber: international", *filled("Ask for Ann, {}, on Monday", [("PHONE", abroad)])
             yield "libphonenumber: E.164", *filled("Ask for Ann, {}, on Monday", [("PHONE", e164)])
-            yield "libphonenumber: at home, told", *filled("Her phone number is {}.", [("PHONE", home)])
-            yield "libphonenumber: at home, bare", *filled("Ask for Ann ({}) on Monday", [("PHONE", home)])
+            yield "libphonenumber: at home (told)", *filled("Her phone number is {}.", [("PHONE", home)])
+            yield "libphonenumber: at home (bare)", *filled("Ask for Ann ({}) on Monday", [("PHONE", home)])
 
 
 def identities() -> Iterator[tuple[str, str, list[list[Any]]]]:
