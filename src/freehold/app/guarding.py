@@ -14,6 +14,7 @@ from pathlib import Path
 
 from freehold.app.settings import Config
 from freehold.core.errors import ConfigError, StoreError
+from freehold.guards import lists
 from freehold.guards.moderation import ModerationShield
 from freehold.guards.names import Names
 from freehold.guards.privacy import PrivacyShield
@@ -36,9 +37,11 @@ class Guards:
         self._names = Names()
         self._privacy = PrivacyShield(self.vault, names=self._names, classify=config.data_rules.found)
         self.shields: tuple[Shield, ...] = (ModerationShield(), self._privacy)
+        _ready(config)
 
     def configure(self, config: Config) -> None:
         """Put another configuration in force."""
+        _ready(config)
         self._privacy.classify = config.data_rules.found
 
     async def forget(self) -> None:
@@ -54,6 +57,13 @@ class Guards:
     async def close(self) -> None:
         """End what was begun."""
         await self._names.close()
+
+
+def _ready(config: Config) -> None:
+    """Read the word lists ahead of the first call, where a policy asks for them."""
+    said = config.policies.values()
+    if any(policy.moderation is not None or policy.injection.action != "off" for policy in said):
+        lists.shipped()
 
 
 def vault(config: Config, store: Store) -> Vault:

@@ -15,7 +15,7 @@ from freehold.app.settings import Config, Deployment, File
 from freehold.contracts.organisation import Entity, Function
 from freehold.contracts.register import ContractsFaulty, Register, load
 from freehold.contracts.terms import CLASSES
-from freehold.guards.policy import ACTIONS, Policy
+from freehold.guards.policy import ACTIONS, Moderation, Policy
 
 
 def register(files: Iterable[Path], reader: Reader) -> Register:
@@ -91,9 +91,26 @@ def _check_policy(
     for action in (*privacy.recipients.values(), *privacy.by_kind.values()):
         if action not in ACTIONS:
             reader.note(f"{where}.privacy", f"no such action: {action!r}", suggest(action, ACTIONS))
-    moderation = policy.moderation
-    if moderation is None:
+    if policy.moderation is not None:
+        _check_moderation(f"{where}.moderation", policy.moderation, deployments, reader)
+
+
+def _check_moderation(where: str, said: Moderation, deployments: Mapping[str, Deployment], reader: Reader) -> None:
+    from freehold.guards.taxonomy import CATEGORIES
+
+    for table, names in (("block", said.block), ("note", said.note)):
+        for name in names:
+            if name != "*" and name not in CATEGORIES:
+                reader.note(f"{where}.{table}", f"no such category: {name!r}", suggest(name, ("*", *CATEGORIES)))
+    if not said.deployment:
         return
-    if moderation.deployment and moderation.deployment not in deployments:
-        said = suggest(moderation.deployment, deployments)
-        reader.note(f"{where}.moderation.deployment", f"no deployment is called {moderation.deployment!r}", said)
+    known = deployments.get(said.deployment)
+    if known is None:
+        hint = suggest(said.deployment, deployments)
+        reader.note(f"{where}.deployment", f"no deployment is called {said.deployment!r}", hint)
+    elif (said.form == "azure") != (known.kind == "contentsafety"):
+        hint = 'form = "azure" is how a deployment of kind = "contentsafety" is asked, and only that'
+        reader.note(f"{where}.form", f"{said.deployment} is of kind {known.kind!r}", hint)
+    elif said.form == "openai" and known.kind == "llamacpp":
+        hint = 'ask it with form = "json", or with form = "llama_guard" if it is such a model'
+        reader.note(f"{where}.form", f"{said.deployment} has no moderation endpoint", hint)

@@ -34,14 +34,14 @@ def named() -> tuple[bytes, bytes]:
 class Answer:
     """Implements pipeline.Receiver over one Exchange."""
 
-    __slots__ = ("_dialect", "_exchange", "_extra", "_kind", "_model", "_source", "begun")
+    __slots__ = ("_about", "_dialect", "_exchange", "_extra", "_model", "_source", "begun")
 
     def __init__(self, exchange: Exchange, dialect: Dialect, model: str, extra: Headers = ()) -> None:
         self._exchange = exchange
         self._extra = extra
         self._dialect = dialect
         self._model = model
-        self._kind = ""
+        self._about = About("", "")
         self._source: Source | None = None
         self.begun = False
 
@@ -60,16 +60,16 @@ class Answer:
 
     def begin(self, about: About) -> Callable[[bytes], None]:
         self.begun = True
-        self._kind = about.kind
+        self._about = about
         self._exchange.start(200, [*STREAM, TRAILERS, *_about(about), *self._extra])
-        opening = self._dialect.opening(about.kind, about.call, self._model)
+        opening = self._dialect.opening(about, self._model)
         if opening:
             self._exchange.write(opening)
         # Events that nobody changes go straight to the connection: three calls less for each of them.
-        return self._exchange.write if self._dialect.passes(about.kind) else self._send
+        return self._exchange.write if self._dialect.passes(about) else self._send
 
     def _send(self, events: bytes) -> None:
-        self._exchange.write(self._dialect.events(events, self._kind))
+        self._exchange.write(self._dialect.events(events, self._about))
 
     def finish(self, reply: Reply) -> None:
         """The answer is complete and on record."""
@@ -80,7 +80,7 @@ class Answer:
                 self._exchange.write(b"".join(b": %b %b\n" % pair for pair in measures) + b"\n")
             self._exchange.end(reply.body, measures)
             return
-        body = self._dialect.reply(reply.body, about.kind)
+        body = self._dialect.reply(reply.body, about)
         if about.dropped or self._extra:
             self._exchange.reply(200, [JSON, *_about(about), *_measures(about), *self._extra], body)
             return

@@ -156,6 +156,13 @@ class ModerationShield:
         return body
 
 
+def looks(look: Look, side: Side) -> bool:
+    """Whether a policy that acts looks at one side of a call."""
+    watch = _watch(look)
+    policies = (*watch.input, *watch.attacks) if side == "input" else watch.output
+    return any(not policy.dry_run for policy in policies)
+
+
 def _watch(look: Look) -> Watch:
     known: Watch | None = look.kept.get(NAME)
     return known if known is not None else Watch.of(look.plan)

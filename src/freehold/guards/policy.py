@@ -54,7 +54,7 @@ class Injection(_Table, frozen=True, kw_only=True):
     """What is done about instructions that come in with tools' results and documents."""
 
     action: Literal["off", "note", "block"] = "off"  # nobody looks, it is put on record, or the call is refused
-    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.6  # score from which text is taken for an attack
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5  # score from which text is taken for an attack
 
 
 class Policy(_Table, frozen=True, kw_only=True):

@@ -38,7 +38,8 @@ BYTES_PER_EVENT = 4
 class Turn(msgspec.Struct):
     """What the attempts of one call share. Times in seconds of core.clock.tick, money in nano-units; `elsewhere` is
     time that was not the house's own. `plan` are the policies that hold, `look` what their guards see; `passed` says
-    which deployments may not take the call, and why; `features` what the call makes use of."""
+    which deployments may not take the call, and why; `features` what the call makes use of; `ended` with what the last
+    outcome on record ended."""
 
     call: Call
     key: Key
@@ -57,6 +58,7 @@ class Turn(msgspec.Struct):
     look: Look | None = None
     passed: tuple[Verdict, ...] = ()
     features: tuple[str, ...] = ()
+    ended: FreeholdError | None = None
 
 
 class Attempt(msgspec.Struct):
@@ -94,7 +96,7 @@ class Attempt(msgspec.Struct):
                 origin = await house.ready(deployment.engine)
                 turn.elsewhere += tick() - before
             policy = house.policy
-            about = About(turn.call.id, deployment.name, deployment.kind, outgoing.dropped)
+            about = About(turn.call.id, deployment.name, deployment.kind, outgoing.dropped, look=look)
             keep = policy.bodies != "none" and not turn.call.private
             receiver = turn.receiver
             if look is not None and receiver is not None:
@@ -190,7 +192,7 @@ class Attempt(msgspec.Struct):
     def _outcome(self, tap: Tap, error: FreeholdError | None, ended: float) -> Entry:
         turn, deployment, outgoing = self.turn, self.candidate.deployment, self.outgoing
         assert outgoing is not None  # an outcome follows an intent
-        self.concluded = True
+        self.concluded, turn.ended = True, error
         usage, answered = self._read(tap, error)
         at = now_ns()
         self.verdicts = vendor.verdicts(tap.told if tap.streamed else tap.body()) if tap.tells else ()

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from freehold.guards.shield import Look
 from freehold.ledger import Entry
 from freehold.wire.client import Source
 
@@ -14,7 +15,8 @@ from freehold.wire.client import Source
 class About(msgspec.Struct):
     """What is said beside an answer. `cost` is in nano-units of `currency`, None while it is not known or not priced;
     `overhead` is the house's own time in seconds. `outcome` is the ledger's entry of the attempt, once it is known:
-    also of one that failed or was left, for whoever got this from `Receiver.begin`."""
+    also of one that failed or was left, for whoever got this from `Receiver.begin`. `look` is what guards see of the
+    call, where policies hold."""
 
     call: str
     deployment: str
@@ -24,6 +26,7 @@ class About(msgspec.Struct):
     currency: str = ""
     overhead: float = 0.0
     outcome: Entry | None = None
+    look: Look | None = None
 
 
 class Reply(msgspec.Struct):

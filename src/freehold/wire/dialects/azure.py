@@ -9,6 +9,8 @@ service's answers as users report them: no api-version, 404 `{"error":{"code":"4
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -54,6 +56,7 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 _list = msgspec.json.Decoder(list[dict[str, Raw]])
 _EMPTY = Raw(b"{}")
 _NONE = Raw(b"[]")
+_STOPPED = Raw(b'"content_filter"')
 _PROMPT = Raw(b'[{"prompt_index":0,"content_filter_results":{}}]')
 
 
@@ -119,7 +122,8 @@ def error_object(e: FreeholdError) -> bytes:
     if isinstance(e, errors.Forbidden):
         return _wrap(_Error("403", message))
     if e.code == "content_filter":
-        inner: dict[str, object] = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {}}
+        found = dict(e.filter) if isinstance(e, errors.Blocked) else {}
+        inner: dict[str, object] = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": found}
         return _wrap(_Error(e.code, message, e.param or "prompt", None, inner))
     return _wrap(_Error(e.code, message, e.param, openai_reply.error_type(e)))
 
@@ -136,46 +140,56 @@ def _wrap(e: _Error) -> bytes:
     return _encode({"error": e})
 
 
-def annotate_reply(body: bytes) -> bytes:
+Found = Mapping[str, object]
+"""What a filter found, in Azure's form: {"hate": {"filtered": false, "severity": "safe"}, ...}."""
+
+
+def annotate_reply(body: bytes, prompt: Found | None = None, answer: Found | None = None) -> bytes:
     """Return a whole reply with `prompt_filter_results` and each choice's `content_filter_results` added where absent.
 
-    What is added are empty objects: no filter of Azure's ran here, and nothing says that one passed. A body that is
-    no such reply, an embedding for one, comes back as it is.
+    What is added is what a filter of our own found in the prompt and in the answer. Where it is None, nobody looked:
+    then these are empty objects, which say nothing. A body that is no such reply, an embedding for one, comes back as
+    it is.
     """
-    fields = _annotate(body)
+    fields = _annotate(body, answer)
     if fields is None:
         return body
-    fields.setdefault("prompt_filter_results", _PROMPT)
+    fields.setdefault("prompt_filter_results", _prompt(prompt))
     return _encode(fields)
 
 
-def annotate_event(payload: bytes) -> bytes:
-    """Return an event's payload with each choice's `content_filter_results` added where absent, as an empty object.
+def annotate_event(payload: bytes, answer: Found | None = None) -> bytes:
+    """Return an event's payload with each choice's `content_filter_results` added where absent, as `annotate_reply`
+    does.
 
     `[DONE]`, errors, and the events without choices (the opening and the usage event) come back unchanged.
     """
-    fields = _annotate(payload)
+    fields = _annotate(payload, answer)
     return payload if fields is None or fields["choices"] == _NONE else _encode(fields)
 
 
-def annotate_events(events: bytes) -> bytes:
+def annotate_events(events: bytes, answer: Found | None = None) -> bytes:
     """Return whole server-sent events with their payloads annotated. Comments and named events pass as they are."""
     if b'"choices"' not in events:
         return events
     blocks = events.split(b"\n\n")
     for index, block in enumerate(blocks):
         if block.startswith(b"data: {") and b"\n" not in block:
-            blocks[index] = b"data: " + annotate_event(block[6:])
+            blocks[index] = b"data: " + annotate_event(block[6:], answer)
     return b"\n\n".join(blocks)
 
 
-def opening_event(call: str, model: str) -> bytes:
+def opening_event(call: str, model: str, prompt: Found | None = None) -> bytes:
     """Return the event with which Azure's streams begin: no choices, and what a filter said of the prompt."""
     head = {"choices": [], "created": 0, "id": call, "model": model, "object": "chat.completion.chunk"}
-    return b"data: " + _encode({**head, "prompt_filter_results": _PROMPT}) + b"\n\n"
+    return b"data: " + _encode({**head, "prompt_filter_results": _prompt(prompt)}) + b"\n\n"
 
 
-def _annotate(body: bytes) -> dict[str, Raw] | None:
+def _prompt(found: Found | None) -> Raw:
+    return _PROMPT if found is None else Raw(_encode([{"prompt_index": 0, "content_filter_results": found}]))
+
+
+def _annotate(body: bytes, found: Found | None) -> dict[str, Raw] | None:
     """Return the members of a reply or event with its choices annotated, or None when it has no choices."""
     try:
         fields = _members.decode(body)
@@ -185,6 +199,16 @@ def _annotate(body: bytes) -> dict[str, Raw] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     for choice in choices:
-        choice.setdefault("content_filter_results", _EMPTY)
+        if "content_filter_results" not in choice:
+            choice["content_filter_results"] = _of_choice(choice, found)
     fields["choices"] = Raw(_encode(choices))
     return fields
+
+
+def _of_choice(choice: dict[str, Raw], found: Found | None) -> Raw:
+    """What was found in an answer; only the choice that was stopped for it says so."""
+    if found is None:
+        return _EMPTY
+    if choice.get("finish_reason") != _STOPPED:
+        found = {name: {**each, "filtered": False} for name, each in found.items() if isinstance(each, dict)}
+    return Raw(_encode(found))
