@@ -19,6 +19,7 @@ import msgspec
 from freehold.app import environment as env
 from freehold.app import options, terms, tooling
 from freehold.app.config import Problems, Reader, Secret, join, parse, suggest
+from freehold.app.contract_files import included
 from freehold.app.discovery import discover, kinds
 from freehold.app.known import models as known_models
 from freehold.app.people import check_signin
@@ -53,7 +54,7 @@ def load(
     if not raw.get("deployments"):
         deployments, found = discover(environment)
         reader.origins.update(found)
-    files = _contract_files(tables, reader)
+    files = included(tables.contracts, reader)
     register = terms.register(files, reader)
     address = _address(tables.server, reader)
     _check_deployments(deployments, tables.engines.catalogue, reader)
@@ -291,20 +292,6 @@ def _told(reader: Reader, where: str, look: Callable[[], object]) -> None:
         look()
     except ConfigError as e:
         reader.note(where, e.message, e.hint)
-
-
-def _contract_files(tables: File, reader: Reader) -> tuple[Path, ...]:
-    found: list[Path] = []
-    for index, pattern in enumerate(tables.contracts.include):
-        where = f"contracts.include[{index}]"
-        if os.path.isabs(pattern):
-            reader.note(where, "must be relative to the configuration file", "move the contracts beside it")
-            continue
-        matches = sorted(path for path in reader.base.glob(pattern) if path.is_file())
-        if not matches:
-            reader.note(where, f"{pattern!r} matches no file", f"relative to {reader.base}")
-        found += matches
-    return tuple(found)
 
 
 def check_routes_exist(config: Config, names: Iterable[str]) -> None:

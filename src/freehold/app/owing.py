@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, date, datetime
 
 from freehold.contracts import pace
-from freehold.contracts.register import Register
-from freehold.core.clock import now_ns
+from freehold.core.clock import begin, day_of, now_ns
 from freehold.core.errors import StoreError
 from freehold.ledger import reliance, sight
 from freehold.pipeline import Pipeline
@@ -37,16 +35,11 @@ async def tend(store: Store, pipeline: Pipeline) -> None:
 async def owed(store: Store, pipeline: Pipeline) -> frozenset[str]:
     """Return the deployments whose use counts towards a commitment that is not met yet. Raises StoreError."""
     snapshot = pipeline.snapshot
-    register: Register = snapshot.register
+    register = snapshot.register
     now = now_ns()
-    today = datetime.fromtimestamp(now / 1e9, UTC).date()
-    since = pace.since(register, today)
-    if not any(True for _ in pace.standing(register, today)):
+    today = day_of(now)
+    if next(pace.standing(register, today), None) is None:
         return frozenset()
     deployments = {each.name: each.contract for each in snapshot.table.deployments.values() if each.contract}
-    uses = await reliance.uses(store, _begin(since), now, by_day=True)
+    uses = await reliance.uses(store, begin(pace.since(register, today)), now, by_day=True)
     return pace.owed(register, deployments, pace.counted(register, uses, deployments), today)
-
-
-def _begin(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000

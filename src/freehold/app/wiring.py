@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from freehold.app.settings import Deployment as Written
 from freehold.app.settings import Route as WrittenRoute
 from freehold.contracts import OWN_COMPUTE, Price, read_price
 from freehold.contracts.binding import OWN, Bonds, bind
+from freehold.core.clock import today
 from freehold.core.errors import ConfigError
 from freehold.engines.catalogue import Catalogue
 from freehold.providers import Provider, Settings, build, vendor
@@ -57,8 +57,7 @@ def engine_name(config: Config, name: str, written: Written) -> str:
 
 def bonds(config: Config, table: Table) -> Bonds:
     """Return what contracts and the organisation's rules mean for each deployment, as of today."""
-    today = datetime.now(UTC).date()
-    return bind(table.deployments.values(), config.register, config.organisation, today)
+    return bind(table.deployments.values(), config.register, config.organisation, today())
 
 
 def breaker(config: Config) -> BreakerSettings:

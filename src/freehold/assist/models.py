@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from freehold.access import Key, Member
+from freehold.contracts.binding import own
 from freehold.core.call import TOOLS, VISION
 from freehold.core.errors import BadRequest, Forbidden, NotFound, Unauthenticated
 from freehold.pipeline import Pipeline, Snapshot
@@ -117,7 +118,7 @@ def _describe(snapshot: Snapshot, route: Route, name: str = "") -> Model | None:
         first.region,
         first.chips,
         first.contract,
-        bool(first.engine) or first.host == "own",
+        own(first),
         sorted(first.capabilities) if first.capabilities is not None else None,
         min(contexts) if contexts else None,
         first.max_output,

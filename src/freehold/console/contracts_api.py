@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 
 from msgspec import Struct
@@ -30,9 +30,8 @@ from freehold.contracts.finding import Finding
 from freehold.contracts.icalendar import MEDIA, write
 from freehold.contracts.lint import counts
 from freehold.contracts.register import Register, Version
-from freehold.core.clock import now_ns
+from freehold.core.clock import now_ns, today
 from freehold.core.errors import BadRequest, NotFound
-from freehold.core.money import NANO
 from freehold.exits.duties import Duties, look
 from freehold.wire.api import PRIVATE, Endpoint, Raw, Request
 
@@ -73,11 +72,6 @@ def endpoints(office: Office) -> list[Endpoint]:
     ]
 
 
-def today() -> date:
-    """Return the day that it is, in UTC."""
-    return datetime.fromtimestamp(now_ns() // NANO, UTC).date()
-
-
 class _Contracts:
     def __init__(self, office: Office) -> None:
         self._office = office
@@ -101,7 +95,7 @@ class _Contracts:
         register, day = self._office.pipeline.snapshot.register, today()
         version = _known(register, request.params["id"])
         duties = await self._look(day)
-        page, ids = shown.page(register, version, day), _ids(register, version)
+        page, ids = shown.page(register, version, day), register.ids(version)
         due = events(register, day, day + timedelta(days=AHEAD))
         return ContractPage(
             day=day,
@@ -128,7 +122,7 @@ class _Contracts:
         name, file = "Contracts", "contracts.ics"
         if asked.contract:
             version = _known(register, asked.contract)
-            ids = _ids(register, version)
+            ids = register.ids(version)
             due = [event for event in due if event.contract in ids]
             name = version.contract.title or version.contract.id
         attached = (b"content-disposition", f'attachment; filename="{file}"'.encode())
@@ -145,10 +139,6 @@ def _known(register: Register, id: str) -> Version:
     if version is None:
         raise NotFound(f"There is no contract {id[:64]!r}.", hint="GET /api/admin/contracts lists them")
     return version
-
-
-def _ids(register: Register, version: Version) -> frozenset[str]:
-    return frozenset({version.contract.id, *(each.contract.id for each in register.chain(version.contract.id))})
 
 
 def _row(register: Register, duties: Duties, version: Version) -> ContractRow:

@@ -9,13 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from freehold.console.office import Office
-from freehold.core.clock import now_ns
+from freehold.core.clock import DAY, MS, now_ns
 from freehold.exits import gap as gaps
 from freehold.exits import probes
 from freehold.wire.api import Endpoint, Request
-
-DAY = 86_400_000_000_000
-MS = 1_000_000
 
 
 class GapQuery(Struct, frozen=True):

@@ -4,7 +4,7 @@ once for a configuration, asked with every call. Pure; refuses to choose, and to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -16,13 +16,23 @@ from freehold.contracts.organisation import DataRule, Organisation
 from freehold.contracts.price import Price, Tier
 from freehold.contracts.register import Register, Version
 from freehold.contracts.terms import CLASSES, Contract, ContractPrice
+from freehold.core.clock import begin, end
 from freehold.core.money import MILLION, NANO
 
 OWN = "own"
 """Host of a model that runs on the organisation's own machines, unless the configuration names the organisation."""
 
 
-class Reached(Protocol):
+class Placed(Protocol):
+    """A deployment as far as it matters whose machines it runs on. `engine` is not empty for one that we start."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+
+
+class Reached(Placed, Protocol):
     """A deployment as far as terms go; a routing.Deployment is one."""
 
     @property
@@ -32,15 +42,11 @@ class Reached(Protocol):
     @property
     def seller(self) -> str: ...
     @property
-    def host(self) -> str: ...
-    @property
     def chips(self) -> str: ...
     @property
     def region(self) -> str: ...
     @property
     def contract(self) -> str: ...
-    @property
-    def engine(self) -> str: ...
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -83,7 +89,6 @@ class Bonds:
 
     def __init__(self, bonds: Mapping[str, tuple[Bond, ...]] | None = None) -> None:
         self._bonds = dict(bonds or {})
-        self._prices: dict[tuple[Bond, str], tuple[Row, ...]] = {}
 
     def at(self, deployment: str, at: int) -> Bond | None:
         """Return what holds for a deployment at `at` (ns); None when a contract that it needs is not in force."""
@@ -136,7 +141,8 @@ def bind(deployments: Iterable[Reached], register: Register, organisation: Organ
     return Bonds(found)
 
 
-def _own(deployment: Reached) -> bool:
+def own(deployment: Placed) -> bool:
+    """Return whether a deployment runs on the organisation's own machines."""
     return bool(deployment.engine) or deployment.host == OWN
 
 
@@ -145,17 +151,17 @@ def _seen_by(*parties: str) -> tuple[str, ...]:
 
 
 def _unbound(deployment: Reached, organisation: Organisation) -> Bond:
-    own = _own(deployment)
-    seen = () if own else _seen_by(deployment.host, deployment.seller)
-    may_train = "any" if own else "none"
+    ours = own(deployment)
+    seen = () if ours else _seen_by(deployment.host, deployment.seller)
+    may_train = "any" if ours else "none"
     made = Bond(
         contract=deployment.contract, may_train=may_train, recipients=seen, compute=deployment.host,
-        chips=deployment.chips, retention=0 if own else -1, trains="no" if own else "", review="no" if own else "",
+        chips=deployment.chips, retention=0 if ours else -1, trains="no" if ours else "", review="no" if ours else "",
     )  # fmt: skip
     refused = {}
     for name, rule in organisation.rules.items():
-        why = "" if own else _missing(rule, made, deployment.region, (), organisation)
-        if rule.contract and not own:
+        why = "" if ours else _missing(rule, made, deployment.region, (), organisation)
+        if rule.contract and not ours:
             why = "no contract on file covers it"
         if why:
             refused[name] = why
@@ -164,22 +170,22 @@ def _unbound(deployment: Reached, organisation: Organisation) -> Bond:
 
 def _bond(deployment: Reached, organisation: Organisation, version: Version, last: date | None) -> Bond:
     contract = version.contract
-    data, chain, own = contract.data, contract.chain, _own(deployment)
+    data, chain, ours = contract.data, contract.chain, own(deployment)
     compute = chain.compute_owner or deployment.host or chain.host
-    seen = () if own else _seen_by(
+    seen = () if ours else _seen_by(
         deployment.host or chain.host, deployment.seller or contract.party.supplier, compute, *chain.subprocessors
     )  # fmt: skip
     known = {"unknown": ""}
     made = Bond(
         contract=contract.id,
         terms=version.hash,
-        first=_begin(contract.term.start),
-        last=None if last is None or last == date.max else _begin(last + timedelta(days=1)),
+        first=begin(contract.term.start),
+        last=None if last is None else end(last),
         may_train="none" if contract.use.output_may_train == "unknown" else contract.use.output_may_train,
         recipients=seen,
         compute=compute,
         chips=deployment.chips or ",".join(chain.chips),
-        retention=0 if data.zero_retention or own else -1 if data.retention_days is None else data.retention_days,
+        retention=0 if data.zero_retention or ours else -1 if data.retention_days is None else data.retention_days,
         trains=known.get(data.trains_on_inputs, data.trains_on_inputs),
         review=known.get(data.human_review, data.human_review),
         prices=_prices(deployment, contract),
@@ -214,10 +220,6 @@ def _missing(rule: DataRule, bond: Bond, region: str, places: tuple[str, ...], o
     if not rule.review and bond.review != "no":
         return "nobody promised that no people read it" if not bond.review else "people may read it"
     return ""
-
-
-def _begin(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * NANO
 
 
 def _prices(deployment: Reached, contract: Contract) -> tuple[Row, ...]:
@@ -256,7 +258,7 @@ def _price(row: ContractPrice, contract: Contract, factor: Decimal) -> Price:
             Tier(t.above, rate(t.input), rate(t.output), None if t.cached_input is None else rate(t.cached_input))
             for t in sorted(row.tiers, key=lambda tier: tier.above)
         ),
-        valid_from=None if row.valid_from is None else _begin(row.valid_from),
-        valid_until=None if row.valid_to is None else _begin(row.valid_to + timedelta(days=1)),
+        valid_from=None if row.valid_from is None else begin(row.valid_from),
+        valid_until=None if row.valid_to is None else end(row.valid_to),
         source=f"contract {contract.id}",
     )

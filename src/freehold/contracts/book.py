@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from importlib import resources
 from typing import Any
 
 from freehold.contracts.price import Price, Tier, charge
 from freehold.core.call import Usage
+from freehold.core.clock import begin
 from freehold.core.errors import ConfigError
 from freehold.core.money import nano
 
@@ -165,7 +166,7 @@ def _rate(value: Any, where: str) -> int:
 
 
 def _day(value: Any, where: str) -> int | None:
-    """Nanoseconds of the day's beginning in UTC."""
+    """Return when the day begins, in nanoseconds."""
     if value is None:
         return None
     try:
@@ -174,4 +175,4 @@ def _day(value: Any, where: str) -> int | None:
         day = None
     if not isinstance(day, date):
         raise ConfigError(f"{where}: {value!r} is no day", hint="write it as 2026-01-31")
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000
+    return begin(day)

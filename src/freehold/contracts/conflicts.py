@@ -13,7 +13,8 @@ from datetime import date
 from fnmatch import fnmatchcase
 from itertools import combinations
 
-from freehold.contracts.finding import Case, Covered, Finding, named, own
+from freehold.contracts.binding import own
+from freehold.contracts.finding import Case, Covered, Finding, named
 from freehold.contracts.register import Version
 
 _COMPUTE = ("compute", "hosting", "host", "cloud")

@@ -4,15 +4,15 @@ data can never go where it is meant to. Knows terms and deployments; refuses to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from fnmatch import fnmatchcase
 
 from freehold.contracts.areas import within
-from freehold.contracts.binding import Bonds, bind
-from freehold.contracts.finding import Case, Covered, Finding, named, own
-from freehold.contracts.register import Version
+from freehold.contracts.binding import Bonds, bind, own
+from freehold.contracts.finding import Case, Covered, Finding, named
+from freehold.contracts.register import Version, ahead
 from freehold.contracts.terms import CLASSES, ContractPrice
-from freehold.core.money import NANO
+from freehold.core.clock import begin
 
 _ANY_MODEL = "*"
 
@@ -43,15 +43,15 @@ def _deployment(case: Case, deployment: Covered) -> Iterator[Finding]:
                 "no terms bind what it is sent", "name the contract that it is under",
             )  # fmt: skip
         return
-    named_ = case.register.get(id)
-    if named_ is None:
+    if case.register.get(id) is None:
         yield Finding(
             "warning", "contract_unknown", id, place, f"{deployment.name} is under {id}, which is on no file",
             "nothing is known of its terms, so none is held to",
             "write its file, and have [contracts] include name it",
         )  # fmt: skip
         return
-    if case.register.at(id, case.day) is None:
+    version = case.register.at(id, case.day)
+    if version is None:
         states = {each.contract.id: case.register.state(each, case.day) for each in case.register.chain(id)}
         said = ", ".join(f"{each} is {state.replace('_', ' ')}" for each, state in states.items())
         yield Finding(
@@ -59,7 +59,6 @@ def _deployment(case: Case, deployment: Covered) -> Iterator[Finding]:
             "it is sent nothing", "renew the contract, or move its routes elsewhere",
         )  # fmt: skip
         return
-    version = case.register.at(id, case.day) or named_
     yield from _other_seller(case, deployment, version)
     yield from _other_place(case, deployment, version)
 
@@ -92,7 +91,7 @@ def _other_place(case: Case, deployment: Covered, version: Version) -> Iterator[
 
 
 def _default_class(case: Case, deployment: Covered, bonds: Bonds) -> Iterator[Finding]:
-    bond = bonds.at(deployment.name, _ns(case.day))
+    bond = bonds.at(deployment.name, begin(case.day))
     why = bond.refused.get(case.organisation.default_class, "") if bond is not None else ""
     if not why:
         return
@@ -174,9 +173,7 @@ def _valid(row: ContractPrice, day: date) -> bool:
 def _running_out(
     case: Case, version: Version, deployment: Covered, rows: list[tuple[int, ContractPrice]], until: date
 ) -> Iterator[Finding]:
-    if until >= case.day + timedelta(days=case.window) or any(
-        _valid(row, until + timedelta(days=1)) for _, row in rows
-    ):
+    if until >= ahead(case.day, case.window) or any(_valid(row, until + timedelta(days=1)) for _, row in rows):
         return
     last = case.register.last_day(version, case.day)
     if last is not None and last <= until and case.register.at(version.contract.id, until + timedelta(days=1)) is None:
@@ -207,7 +204,7 @@ def _classes(case: Case, version: Version, bonds: Bonds) -> Iterator[Finding]:
     contract = version.contract
     refused: dict[tuple[str, str], list[str]] = {}
     for deployment in case.under(version):
-        bond = bonds.at(deployment.name, _ns(case.day))
+        bond = bonds.at(deployment.name, begin(case.day))
         for name in contract.data.classes_allowed if bond is not None and bond.contract == contract.id else ():
             if bond is not None and name in bond.refused:
                 refused.setdefault((name, bond.refused[name]), []).append(deployment.name)
@@ -238,7 +235,3 @@ def _training(case: Case) -> Iterator[Finding]:
             "a model that learnt from them may have to be given up",
             "send such calls to a deployment whose terms allow it; what was made of earlier answers is for a lawyer",
         )  # fmt: skip
-
-
-def _ns(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * NANO

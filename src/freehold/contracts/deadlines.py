@@ -11,6 +11,7 @@ from freehold.contracts.finding import Case, Finding, days, named
 from freehold.contracts.pace import Pace
 from freehold.contracts.register import Version
 from freehold.contracts.wording import number
+from freehold.core.clock import begin
 
 SOON = 183
 """Days within which what ends counts as ending soon: half a year."""
@@ -155,7 +156,7 @@ def _ending(case: Case) -> Iterator[Finding]:
     if not case.uses:
         return
     first = case.day - timedelta(days=LOOKED_BACK)
-    recent = [use for use in case.uses if use.currency and use.at >= _ns(first)]
+    recent = [use for use in case.uses if use.currency and use.at >= begin(first)]
     closing = {version.contract.id: last for version, last in _closing(case)}
     chains = {id: {each.contract.id for each in case.register.chain(id)} for id in closing}
     for currency in sorted({use.currency for use in recent}):
@@ -189,7 +190,3 @@ def _closing(case: Case) -> Iterator[tuple[Version, date]]:
         after = case.register.at(version.contract.id, last + timedelta(days=1)) if last < date.max else version
         if after is None:
             yield version, last
-
-
-def _ns(day: date) -> int:
-    return (day - date(1970, 1, 1)).days * 86_400_000_000_000

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from freehold.contracts.binding import OWN, Reached
+from freehold.contracts.binding import Reached
 from freehold.contracts.organisation import Organisation
 from freehold.contracts.pace import Used
 from freehold.contracts.register import Register, Version
@@ -77,18 +77,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     def under(self, version: Version) -> tuple[Covered, ...]:
         """Return the deployments under any version of a contract."""
-        ids = {each.contract.id for each in self.register.chain(version.contract.id)} | {version.contract.id}
+        ids = self.register.ids(version)
         return tuple(deployment for deployment in self.deployments if deployment.contract in ids)
 
     def group(self, version: Version) -> str:
         """Return the group of a contract's supplier: as the contract says, or the organisation."""
         party = version.contract.party
         return party.group or self.organisation.group(party.supplier)
-
-
-def own(deployment: Reached) -> bool:
-    """Return whether a deployment runs on the organisation's own machines."""
-    return bool(deployment.engine) or deployment.host == OWN
 
 
 def days(count: int) -> str:

@@ -13,12 +13,11 @@ from freehold.contracts.checklists import Checklist, checklists
 from freehold.contracts.finding import SEVERITIES, Case, Finding, Severity
 from freehold.contracts.pace import Pace, paces
 
-__all__ = ["Case", "Finding", "Severity", "Watch", "counts", "lint", "paced", "watch"]
-
 
 class Watch(msgspec.Struct, frozen=True):
-    """How contracts stand on the day of a case: what was found, the pace of each commitment, and the checklists of each
-    contract that stands, by its id."""
+    """How contracts stand on the day of a case: what was found, errors before warnings before what is only to know; the
+    pace of each commitment, nothing of which has counted where nobody looked at use; the checklists of each contract
+    that stands, by its id."""
 
     case: Case
     findings: tuple[Finding, ...]
@@ -36,25 +35,14 @@ def watch(case: Case) -> Watch:
         version.contract.id: checklists(
             version.contract,
             case.organisation,
-            sorted(
-                set().union(*(functions.get(each.contract.id, ()) for each in case.register.chain(version.contract.id)))
-            ),
+            sorted(set().union(*(functions.get(id, ()) for id in case.register.ids(version)))),
             case.day,
         )
         for version in case.standing("active", "in_notice", "future", "draft")
     }
-    return Watch(case, lint(case), paced(case), clauses)
-
-
-def lint(case: Case) -> tuple[Finding, ...]:
-    """Return what was found, errors before warnings before what is only to know, each by contract and place."""
-    found = [*coverage.find(case), *conflicts.find(case), *deadlines.find(case, paced(case))]
-    return tuple(sorted(found, key=_order))
-
-
-def paced(case: Case) -> tuple[Pace, ...]:
-    """Return how far the commitments of a case have come; nothing has counted where nobody looked at use."""
-    return paces(case.register, case.uses or (), case.contracts, case.day)
+    found = paces(case.register, case.uses or (), case.contracts, case.day)
+    findings = [*coverage.find(case), *conflicts.find(case), *deadlines.find(case, found)]
+    return Watch(case, tuple(sorted(findings, key=_order)), found, clauses)
 
 
 def counts(findings: Iterable[Finding]) -> dict[Severity, int]:

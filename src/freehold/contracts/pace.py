@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Context, Decimal
 from itertools import accumulate
 from typing import Literal, Protocol
@@ -18,7 +18,7 @@ import msgspec
 
 from freehold.contracts.register import Register, Version, later
 from freehold.contracts.terms import Commitment
-from freehold.core.money import NANO
+from freehold.core.clock import day_of
 
 RECENT = 30
 """Days that the run rate is taken of."""
@@ -183,7 +183,7 @@ def _tally(register: Register, uses: Iterable[Used], deployments: Mapping[str, s
             ]
         if not towards[pair]:
             continue
-        day = days.get(use.at) or days.setdefault(use.at, datetime.fromtimestamp(use.at // NANO, UTC).date())
+        day = days.get(use.at) or days.setdefault(use.at, day_of(use.at))
         for tally, commitment in towards[pair]:
             if commitment.start <= day <= commitment.end:
                 _add(tally, commitment, use, day)

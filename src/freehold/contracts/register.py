@@ -101,6 +101,10 @@ class Register:
         """Return all versions that supersede each other and one of which is `id`, oldest first; empty when none is."""
         return self._chains.get(id, ())
 
+    def ids(self, version: Version) -> frozenset[str]:
+        """Return the ids of all versions of a contract, also of one that is not on file."""
+        return frozenset({version.contract.id, *(each.contract.id for each in self.chain(version.contract.id))})
+
     def at(self, id: str, day: date) -> Version | None:
         """Return the version that holds on `day`, of the chain that `id` is in; None when none does."""
         held = [version for version in self.chain(id) if self.state(version, day) in ("active", "in_notice")]
@@ -159,7 +163,7 @@ class Register:
     def counts(self, version: Version, commitment: Commitment, deployments: Mapping[str, str]) -> tuple[str, ...]:
         """Return the names of those `deployments` (name -> id of its contract) whose use counts towards a commitment:
         those that its globs name, under whatever contract; for the glob "*" all under this contract, in any version."""
-        own = {each.contract.id for each in self.chain(version.contract.id)} | {version.contract.id}
+        own = self.ids(version)
         return tuple(
             name
             for name, contract in deployments.items()

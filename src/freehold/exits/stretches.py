@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Literal
 
+from freehold.core.clock import DAY, begin, day_of
 from freehold.core.errors import BadRequest
-from freehold.ledger.traffic import DAY
+
+__all__ = ["MOST", "Per", "aligned", "begin", "day_of", "edges", "usual"]
 
 Per = Literal["day", "week", "month"]
 MOST = 400
 """Stretches that a trend may have."""
 _DAYS, _WEEKS = 35, 190  # the longest spans, in days, that are shown by the day and by the week
-_EPOCH = date(1970, 1, 1)
-
-
-def day_of(at: int) -> date:
-    """Return the day of a moment (ns since the epoch)."""
-    return datetime.fromtimestamp(at // DAY * 86_400, UTC).date()
-
-
-def begin(day: date) -> int:
-    """Return when a day begins, ns."""
-    return (day - _EPOCH).days * DAY
 
 
 def usual(since: int, until: int) -> Per:

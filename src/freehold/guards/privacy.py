@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from freehold.contracts.binding import OWN
+from freehold.contracts.binding import own
 from freehold.core.call import JSON_OBJECT, JSON_SCHEMA, Call
 from freehold.core.errors import BadRequest, Blocked, EngineError
 from freehold.guards.find import KINDS, Finding, class_of, find
@@ -96,7 +97,7 @@ class PrivacyShield:
 
     def allows(self, look: Look, to: Recipient) -> str:
         seen: Seen | None = look.kept.get(NAME)
-        if seen is None or is_own(to):
+        if seen is None or own(to):
             return ""
         for policy in look.plan.enforced:
             said = policy.privacy
@@ -124,6 +125,7 @@ class PrivacyShield:
         acted = {kind: self._decide(look, kind, call, to) for kind in sorted(seen.counts())}
         if set(acted.values()) == {"pass"}:
             return call
+        _refuse_names(look, seen, acted, to)
         tokens = await self._tokens(look, seen, {kind for kind, done in acted.items() if done == "pseudonymise"})
         new: dict[Path, str] = {}
         for text, findings in seen.found:
@@ -225,11 +227,6 @@ class PrivacyShield:
         return False
 
 
-def is_own(to: Recipient) -> bool:
-    """Whether a recipient is a model on machines of one's own."""
-    return bool(to.engine) or to.host == OWN
-
-
 def acts(said: Privacy) -> bool:
     """Whether a policy asks anything of privacy's guard."""
     done = {said.outside, said.own, said.media, *said.recipients.values(), *said.by_kind.values()}
@@ -241,11 +238,11 @@ def action(said: Privacy, kind: str, to: Recipient) -> Action:
     so, else by who it is. What may only go to one's own passes to one's own."""
     if not _looked_for(said, kind):
         return "pass"
-    own = is_own(to)
+    ours = own(to)
     wanted = said.by_kind.get(kind)
     if wanted is None:
-        wanted = said.own if own else (_named(said, to) or said.outside)
-    return "pass" if own and wanted == "own" else wanted
+        wanted = said.own if ours else (_named(said, to) or said.outside)
+    return "pass" if ours and wanted == "own" else wanted
 
 
 def _named(said: Privacy, to: Recipient) -> Action | None:
@@ -309,6 +306,15 @@ _WORDS: dict[str, str] = {
 }
 
 
+def _refuse_names(look: Look, seen: Seen, acted: Mapping[str, Action], to: Recipient) -> None:
+    """Refuse what would have to be taken out of the name of a member, or of a model: the call would be another one."""
+    for text, findings in seen.found:
+        for each in findings if text.role == "name" else ():
+            if acted[each.kind] != "pass":
+                policies = look.plan.enforced
+                raise _blocked([each.kind], next(p for p in policies if action(p.privacy, each.kind, to) != "pass"), to)
+
+
 def _changed(text: Text, findings: Sequence[Finding], tokens: Mapping[Value, str]) -> str:
     """Return a text without what was found. Members that are no prose, a user's id for example, are often held to
     letters and digits, so that nothing stands around the word there."""
@@ -323,8 +329,13 @@ def _changed(text: Text, findings: Sequence[Finding], tokens: Mapping[Value, str
 
 
 def _together(first: Sequence[Finding], more: Sequence[Finding]) -> list[Finding]:
-    """Both, in order; of what overlaps only that of `first`."""
-    apart = [each for each in more if all(each.end <= one.start or one.end <= each.start for one in first)]
+    """Both, in order; of what overlaps only that of `first`, none of which overlap."""
+    ends = [each.end for each in first]
+    apart = []
+    for each in more:
+        at = bisect_right(ends, each.start)  # the first that ends behind where it begins
+        if at == len(first) or first[at].start >= each.end:
+            apart.append(each)
     return sorted([*first, *apart], key=lambda each: each.start)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from freehold.core.clock import now_ns
+from freehold.core.clock import DAY, now_ns
 from freehold.core.errors import ConfigError, StoreError
 from freehold.core.ids import new_id
 from freehold.store import Row, Store
@@ -24,7 +24,6 @@ from freehold.store import Row, Store
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-DAY = 86_400 * 1_000_000_000
 FRESH = 2 * 1_000_000_000
 """How long a worker believes what it has read of a conversation, ns: the longest that an erasure takes to be known."""
 SHORTEST, LONGEST = 6, 32

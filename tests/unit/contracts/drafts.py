@@ -4,15 +4,16 @@ any test."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import msgspec
 
 from freehold.contracts.finding import Case, Finding
-from freehold.contracts.lint import lint
+from freehold.contracts.lint import watch
 from freehold.contracts.organisation import Organisation
 from freehold.contracts.register import Register, Version, read
+from freehold.core.clock import begin
 from freehold.routing import Deployment
 
 TODAY = date(2026, 6, 1)
@@ -47,13 +48,9 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
     use: str = ""
 
 
-def ns(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000
-
-
 def used(day: date, cost: int = 0, **said: Any) -> Used:
     """Return use of `day` that cost so many whole units of its currency."""
-    return Used(at=ns(day), cost=cost * 1_000_000_000, **said)
+    return Used(at=begin(day), cost=cost * 1_000_000_000, **said)
 
 
 def case(
@@ -68,6 +65,11 @@ def case(
         register=Register(versions), day=day, organisation=organisation or Organisation(), window=window,
         deployments=tuple(deployments), uses=None if uses is None else tuple(uses),
     )  # fmt: skip
+
+
+def lint(about: Case) -> tuple[Finding, ...]:
+    """Return all that is found of a case."""
+    return watch(about).findings
 
 
 def found(code: str, *versions: Version, **about: Any) -> list[Finding]:

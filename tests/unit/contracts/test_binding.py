@@ -52,6 +52,13 @@ def bound(*versions: Version, organisation: Organisation | None = None, **said: 
     return bind([deployment(**said)], Register(versions), organisation or Organisation(), date(2026, 6, 1))
 
 
+def test_the_last_day_that_there_is_may_be_written_for_no_end() -> None:
+    price = '[[price]]\ninput = "1"\nvalid_to = 9999-12-31\n'
+    bonds = bound(contract(end="9999-12-31", tables=price))
+    assert bonds.price(deployment(), "gpt-x", ns("2999-12-31")) is not None
+    assert bonds.refusal(deployment(), "internal", "", ns("2999-12-31")) == ""
+
+
 def test_a_contract_serves_from_its_first_day_to_its_last_and_no_longer() -> None:
     bonds = bound(contract(start="2026-03-01", end="2026-05-31"))
     assert bonds.refusal(deployment(), "internal", "", ns("2026-02-28T23:59:59")) == "its contract deal is not in force"

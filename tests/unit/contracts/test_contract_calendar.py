@@ -9,15 +9,16 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.contracts.drafts import contract, ns
+from tests.unit.contracts.drafts import contract
 
 from freehold.contracts.calendar import Event, ends, events
 from freehold.contracts.icalendar import escaped, folded, uid, write
 from freehold.contracts.register import Register, Version
 from freehold.contracts.shown import dates
+from freehold.core.clock import begin
 
 DAY = timedelta(days=1)
-NOW = ns(date(2026, 6, 1))
+NOW = begin(date(2026, 6, 1))
 RENEWS = "end = 2026-12-31\nrenewal = { auto = true, months = 12 }\nnotice_days = { customer = 90, supplier = 60 }\n"
 
 

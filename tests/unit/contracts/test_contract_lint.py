@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.contracts.drafts import TODAY, case, contract, deployment, found, used
+from tests.unit.contracts.drafts import TODAY, case, contract, deployment, found, lint, used
 
 from freehold.contracts.finding import Finding
-from freehold.contracts.lint import counts, lint
+from freehold.contracts.lint import counts
 from freehold.contracts.organisation import DataRule, Entity, Organisation
 from freehold.contracts.register import Register
 from freehold.contracts.shown import dates
@@ -31,6 +31,11 @@ def one(findings: list[Finding]) -> Finding:
 def test_a_contract_with_nothing_to_say_about_it_is_passed_over() -> None:
     sound = contract('[[price]]\ninput = "1"\n', term=NOTICE.replace("90", "0"), head=OWNED)
     assert lint(case(sound, deployments=[deployment()])) == ()
+
+
+def test_the_last_day_that_there_is_may_be_written_for_no_end() -> None:
+    endless = contract('[[price]]\ninput = "1"\nvalid_to = 9999-12-31\n', term="end = 9999-12-31\n")
+    assert lint(case(endless, deployments=[deployment()])) == ()
 
 
 # -- notice and renewal

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.contracts.drafts import TODAY, Used, contract, ns, used
+from tests.unit.contracts.drafts import TODAY, Used, contract, used
 
 from freehold.contracts.pace import Pace, counted, owed, paces, since
 from freehold.contracts.register import Register, Version
 from freehold.contracts.terms import Commitment
+from freehold.core.clock import begin
 
 DAY = timedelta(days=1)
 HERE = {"gpt": "deal"}
@@ -228,7 +229,7 @@ def test_a_pace_adds_up_whatever_was_spent(
     amount: Decimal, first: date, length: int, spent: list[tuple[date, int]], day: date
 ) -> None:
     last = first + length * DAY
-    uses = [Used(at=ns(at), cost=nano) for at, nano in spent if at <= day]
+    uses = [Used(at=begin(at), cost=nano) for at, nano in spent if at <= day]
     promised = Commitment(id="year", type="spend", start=first, end=last, amount=amount)
     version = Version.of(msgspec.structs.replace(PLAIN.contract, commitment=(promised,)))
     one = pace(version, uses, day)

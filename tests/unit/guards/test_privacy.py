@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold import store as stores
+from freehold.contracts.binding import own
 from freehold.contracts.terms import DataClass
 from freehold.core.call import Call
 from freehold.core.errors import BadRequest, Blocked, EngineError, StoreError
 from freehold.guards.finding import KINDS, Finding
 from freehold.guards.policy import ACTIONS, Action, Plan, Policy, Privacy, strictest
-from freehold.guards.privacy import NAME, PrivacyShield, action, is_own
+from freehold.guards.privacy import NAME, PrivacyShield, action
 from freehold.guards.shield import Look
 from freehold.guards.vault import Vault
 from freehold.ledger import Verdict
@@ -93,12 +94,12 @@ def test_what_one_policy_wants(said: Privacy, kind: str, to: Deployment) -> None
         return
     if kind in said.by_kind:
         expected: Action = said.by_kind[kind]
-    elif is_own(to):
+    elif own(to):
         expected = said.own
     else:
         named = [said.recipients[party] for party in (to.maker, to.seller, to.host) if party in said.recipients]
         expected = strictest(named) if named else said.outside
-    assert wanted == ("pass" if is_own(to) and expected == "own" else expected)
+    assert wanted == ("pass" if own(to) and expected == "own" else expected)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold import store as stores
+from freehold.core.clock import DAY
 from freehold.core.errors import ConfigError, StoreError
-from freehold.guards.vault import DAY, FRESH, Conversation, Vault
+from freehold.guards.vault import FRESH, Conversation, Vault
 from freehold.store import Store
 
 KEY = bytes(range(32))

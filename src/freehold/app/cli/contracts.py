@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,19 +46,6 @@ def _on(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _today(context: Context) -> date:
-    from datetime import UTC, datetime
-
-    day: date | None = context.args.on
-    return day or datetime.now(UTC).date()
-
-
-def _register(context: Context) -> Register:
-    from freehold.app import contract_files
-
-    return contract_files.register(context.place, context.environment)
-
-
 def find(register: Register, name: str) -> Version:
     """Return the contract of that id, or in that file. Raises NotFound, and ContractsFaulty for a file that is none."""
     from freehold.contracts.faults import nearest
@@ -81,7 +67,7 @@ def list_contracts(context: Context) -> int:
 
     from freehold.contracts import shown
 
-    found = shown.rows(_register(context), _today(context))
+    found = shown.rows(contracts_watch.filed(context), contracts_watch.day(context))
     standing = [row for row in found if context.args.all or row.state not in ("ended", "superseded")]
     rows = [to_builtins(row) for row in standing]
     if not context.talk.json:
@@ -103,7 +89,7 @@ def show(context: Context) -> int:
     from freehold.contracts import shown
     from freehold.contracts.register import Register
 
-    register, day = _register(context), _today(context)
+    register, day = contracts_watch.filed(context), contracts_watch.day(context)
     version = find(register, context.args.contract)
     if register.get(version.contract.id) != version:
         register = Register((version,))
@@ -136,7 +122,7 @@ def _two(context: Context) -> tuple[Version, Version]:
     """Return the contracts to compare: a file named alone is compared with what is on file under its id."""
     from freehold.core.errors import NotFound
 
-    register, args = _register(context), context.args
+    register, args = contracts_watch.filed(context), context.args
     one = find(register, args.old)
     if args.new is not None:
         return one, find(register, args.new)

@@ -4,13 +4,12 @@ and `freehold.exits.duties` do."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from freehold.app.cli import arguments
-from freehold.app.cli.output import UsageError
 
 if TYPE_CHECKING:
+    from datetime import date
     from decimal import Decimal
 
     from freehold.app.cli.parser import Commands, Context
@@ -142,46 +141,29 @@ def _print_clauses(context: Context, clauses: Mapping[str, Sequence[Checklist]],
 
 
 def calendar(context: Context) -> int:
+    from freehold.app.cli.saving import save
     from freehold.contracts.calendar import events
     from freehold.contracts.icalendar import write
+    from freehold.contracts.register import ahead
     from freehold.core.clock import now_ns
 
-    args, day = context.args, _day(context)
-    found = _register(context)
+    args, first = context.args, day(context)
+    found = filed(context)
     ids = _ids(found, args.contract)
-    until = day + timedelta(days=min(args.days, (date.max - day).days))
-    due = [event for event in events(found, day, until) if ids is None or event.contract in ids]
+    until = ahead(first, args.days)
+    due = [event for event in events(found, first, until) if ids is None or event.contract in ids]
     if args.ics:
-        _save(args.ics, write(due, now_ns()), args.force)
+        save(args.ics, write(due, now_ns()), force=args.force)
         if args.ics != "-":
             context.talk.result({"file": args.ics, "events": len(due)}, f"{args.ics}: {len(due)} days")
         return 0
     rows = [
-        {"day": event.day.isoformat(), "in": (event.day - day).days, "contract": event.contract, "kind": event.kind,
+        {"day": event.day.isoformat(), "in": (event.day - first).days, "contract": event.contract, "kind": event.kind,
          "what": event.what, "to do": event.act, "place": event.place}
         for event in due
     ]  # fmt: skip
     context.talk.rows(rows, ("day", "in", "contract", "what", "to do"), f"nothing is due until {until}")
     return 0
-
-
-def _save(target: str, data: bytes, force: bool) -> None:
-    import sys
-    from pathlib import Path
-
-    from freehold.core.errors import FreeholdError
-
-    if target == "-":
-        sys.stdout.write(data.decode())
-        return
-    path = Path(target)
-    if path.exists() and not force:
-        raise UsageError(f"{target} exists", hint="choose another name, or add --force")
-    try:
-        path.write_bytes(data)
-    except OSError as e:
-        hint = "check the folder and who may write there"
-        raise FreeholdError(f"{target} cannot be written: {e.strerror}", hint=hint, fault="caller") from e
 
 
 def pace(context: Context) -> int:
@@ -235,14 +217,16 @@ def _line(one: Pace) -> dict[str, Any]:
     }
 
 
-def _day(context: Context) -> date:
-    from datetime import UTC, datetime
+def day(context: Context) -> date:
+    """Return the day that was named with --on, or today."""
+    from freehold.core.clock import today
 
-    day: date | None = context.args.on
-    return day or datetime.now(UTC).date()
+    named: date | None = context.args.on
+    return named or today()
 
 
-def _register(context: Context) -> Register:
+def filed(context: Context) -> Register:
+    """Return the contracts on file, whatever the rest of the configuration is worth. Raises ConfigError."""
     from freehold.app import contract_files
 
     return contract_files.register(context.place, context.environment)
@@ -254,8 +238,7 @@ def _ids(register: Register, name: str | None) -> frozenset[str] | None:
         return None
     from freehold.app.cli.contracts import find
 
-    version = find(register, name)
-    return frozenset({version.contract.id, *(each.contract.id for each in register.chain(version.contract.id))})
+    return register.ids(find(register, name))
 
 
 def keyless(context: Context) -> Config:
@@ -287,17 +270,17 @@ def _watch(context: Context, config: Config, window: int, *, needed: bool) -> tu
     from freehold.exits.duties import look
 
     table, _, _ = wiring.tables(config)
-    day, deployments = _day(context), tuple(table.deployments.values())
+    on, deployments = day(context), tuple(table.deployments.values())
     if not needed and (context.args.no_ledger or not _kept(config)):
         case = Case(
-            register=config.register, day=day, organisation=config.organisation, deployments=deployments, window=window
+            register=config.register, day=on, organisation=config.organisation, deployments=deployments, window=window
         )
         return watch(case), None
     from freehold.app.cli.stored import run
 
     async def work(store: Store) -> Duties:
         return await look(
-            store, config.register, config.organisation, deployments, day, window=window, seconds=_WAIT
+            store, config.register, config.organisation, deployments, on, window=window, seconds=_WAIT
         )  # fmt: skip
 
     found = run(context.kept, work)
