@@ -24,6 +24,7 @@ API = {
         "too many calls to the deployment or its seller are under way",
         "try again shortly; raise the deployment's `max_inflight` or `[server] vendor_inflight`",
     ),
+    "catching_up": ("the ledger's sums do not hold all of its entries yet", "ask again in a minute"),
     "circuit_open": (
         "the deployment failed several times in a row and is left alone for a while",
         "try again later; give the route a fallback; `[server.breaker]` sets when and how long",
