@@ -114,7 +114,7 @@ class Pipeline:
             order = candidates(turn.snapshot.table, call, self.health.allows, random.random, self._refusal(turn), burn)
             return await self._serve(turn, order)
         except (Blocked, TermsForbid) as e:
-            if not turn.attempts:  # otherwise it is on record with the attempt
+            if e is not turn.ended:  # otherwise it is on record with the attempt
                 await self._note(turn, e)
             raise
 
@@ -189,15 +189,16 @@ class Pipeline:
         call.data_class = look.data_class
 
     async def _note(self, turn: Turn, e: FreeholdError) -> None:
-        """Put on record that a call was refused for what it says or for want of terms: nothing has left."""
+        """Put on record that a call goes no further, for what it says or for want of terms. Nothing leaves then."""
         call, key, look = turn.call, turn.key, turn.look
         verdicts = (*(look.verdicts if look is not None else ()), *turn.passed)
         entry = Entry(
-            "outcome", call.id, 0, call.purpose, now_ns(), key=key.id, team=key.team or "", dialect=call.dialect,
-            endpoint=call.kind, asked=call.asked, snapshot=turn.snapshot.hash, status=e.status, error=e.code,
-            total_ms=(tick() - turn.started) * 1000, session=call.session or "", user=call.user or "",
-            data_class=look.data_class if look is not None else call.data_class, policies=turn.plan.names if turn.plan is not None else (),
-            verdicts=verdicts, function=call.function, use=call.use,
+            "outcome", call.id, turn.attempts, call.purpose, now_ns(), key=key.id, team=key.team or "",
+            dialect=call.dialect, endpoint=call.kind, asked=call.asked, snapshot=turn.snapshot.hash, status=e.status,
+            error=e.code, total_ms=(tick() - turn.started) * 1000, session=call.session or "", user=call.user or "",
+            data_class=look.data_class if look is not None else call.data_class,
+            policies=turn.plan.names if turn.plan is not None else (), verdicts=verdicts, function=call.function,
+            use=call.use,
         )  # fmt: skip
         waiting = self.ledger.keep(entry)
         if waiting is not None:

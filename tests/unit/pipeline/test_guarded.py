@@ -12,7 +12,7 @@ from tests.unit.pipeline.test_attempt import NAME, House, Reader
 from freehold.access import Key
 from freehold.contracts.organisation import Organisation
 from freehold.core.clock import tick
-from freehold.core.errors import Blocked, TermsForbid
+from freehold.core.errors import Blocked, TermsForbid, UpstreamFault
 from freehold.guards.policy import Moderation, Policies, Policy, Privacy
 from freehold.guards.shield import Flow, Look, Send
 from freehold.ledger import Verdict
@@ -125,6 +125,30 @@ async def test_what_is_blocked_does_not_leave_and_is_on_record() -> None:
     assert [(v.by, v.category, v.action) for v in entry.verdicts] == [("rules", "violence", "block")]
     assert made.sent == []  # type: ignore[attr-defined]
     assert made.pipeline.metrics.inflight == 0
+
+
+async def test_what_may_not_go_to_the_next_one_either_is_on_record_beside_the_attempt_that_failed() -> None:
+    class Once(Guard):
+        """Lets the words go out once."""
+
+        async def outgoing(self, look: Look, call: Any, to: Any) -> Any:
+            if self.heard:
+                look.note(Verdict("privacy", "input", "EMAIL", 0, "block", "house"))
+                raise Blocked("Not to this one.", hint="ask another model")
+            self.heard.append(b"once")
+            return call
+
+    made = house(Once())
+    made.vendor.fails = UpstreamFault("It broke.")
+    deployments = made.pipeline.snapshot.table.deployments
+    deployments[NAME] = msgspec.structs.replace(deployments[NAME], retries=1)
+    made.pipeline.policy = msgspec.structs.replace(made.pipeline.policy, backoff=0.0)
+    with pytest.raises(Blocked):
+        await run(made, False)
+    assert [(entry.attempt, entry.deployment, entry.error) for entry in made.book.outcomes] == [
+        (0, NAME, "upstream_fault"),
+        (1, "", "content_filter"),
+    ]
 
 
 async def test_a_stream_that_is_stopped_cuts_the_vendor_off_and_is_on_record() -> None:
