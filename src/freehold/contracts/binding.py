@@ -16,6 +16,7 @@ from freehold.contracts.organisation import DataRule, Organisation
 from freehold.contracts.price import Price, Tier
 from freehold.contracts.register import Register, Version
 from freehold.contracts.terms import CLASSES, Contract, ContractPrice
+from freehold.contracts.wording import many
 from freehold.core.clock import begin, end
 from freehold.core.money import MILLION, NANO
 
@@ -213,8 +214,12 @@ def _missing(rule: DataRule, bond: Bond, region: str, places: tuple[str, ...], o
         if away:
             return f"{away[0]} is not in {', '.join(rule.regions)}"
     if rule.retention_days is not None and not 0 <= bond.retention <= rule.retention_days:
-        kept = f"it may be kept for {bond.retention} days" if bond.retention >= 0 else "nobody says how long it is kept"
-        return f"{kept}; at most {rule.retention_days} days are allowed"
+        kept = (
+            f"it may be kept for {many(bond.retention, 'day')}"
+            if bond.retention >= 0
+            else "nobody says how long it is kept"
+        )
+        return f"{kept}; allowed is at most {many(rule.retention_days, 'day')}"
     if not rule.training and bond.trains != "no":
         return "nobody promised not to train with it" if not bond.trains else "models are trained with it"
     if not rule.review and bond.review != "no":

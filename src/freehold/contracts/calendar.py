@@ -11,7 +11,7 @@ import msgspec
 
 from freehold.contracts.register import Register, Version, ahead
 from freehold.contracts.terms import Commitment, Contract
-from freehold.contracts.wording import number
+from freehold.contracts.wording import LACKING, many, number
 
 Kind = Literal[
     "notice", "supplier_notice", "start", "end", "renewal", "replaced", "transition_end", "retrieval_end", "erasure",
@@ -21,12 +21,6 @@ Kind = Literal[
 """What happens on a day. `notice` is the last day on which we can end a term that renews itself, `supplier_notice` the
 last on which the supplier can."""
 
-_AFTER = {
-    "pay": "what is lacking is to be paid",
-    "rollover": "what is lacking goes on to the next one",
-    "none": "nothing is owed for what is lacking",
-    "unknown": "nobody says what becomes of what is lacking",
-}
 _DAY = timedelta(days=1)
 _FURTHEST = date.max - timedelta(days=1)
 
@@ -127,7 +121,7 @@ def _term(register: Register, version: Version, since: date, until: date) -> Gen
             yield Event(
                 _before(end, notice.supplier), "supplier_notice", id, "term.notice_days.supplier", what, False, again
             )
-        what = f"{title} renews itself for {renewal.months} months"
+        what = f"{title} renews itself for {many(renewal.months, 'month')}"
         yield Event(end + _DAY, "renewal", id, "term.renewal", what, False, again)
     return None
 
@@ -167,7 +161,7 @@ def _commitments(contract: Contract) -> Iterator[Event]:
     for index, commitment in enumerate(contract.commitment):
         at, what = f"commitment.{index}", _promised(commitment)
         yield Event(commitment.start, "commitment_start", contract.id, f"{at}.start", f"use begins to count: {what}")
-        after = "they are paid for in any case" if commitment.type == "units" else _AFTER[commitment.shortfall]
+        after = "they are paid for in any case" if commitment.type == "units" else LACKING[commitment.shortfall]
         yield Event(commitment.end, "commitment_end", contract.id, f"{at}.end", f"last day for {what}; {after}", True)
 
 

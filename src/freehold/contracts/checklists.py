@@ -20,6 +20,7 @@ import msgspec
 
 from freehold.contracts.organisation import Organisation
 from freehold.contracts.terms import Contract
+from freehold.contracts.wording import many
 
 DISCLAIMER = "A finding, not a statement of compliance."
 """Stands beside a checklist wherever one is shown."""
@@ -111,13 +112,16 @@ def _every(contract: Contract) -> Iterator[Item]:
         "data.regions, data.processing_regions",
         (data.regions, data.processing_regions or data.regions),
     )
-    known = data.zero_retention or data.retention_days is not None
     yield _stated(
         "30(2)(c)",
         "availability, authenticity, integrity and confidentiality of data",
         "data.retention_days, data.human_review, data.trains_on_inputs",
         (
-            "no retention" if data.zero_retention else f"{data.retention_days} days" if known else "",
+            "no retention"
+            if data.zero_retention
+            else many(data.retention_days, "day")
+            if data.retention_days is not None
+            else "",
             _said(data.human_review),
             _said(data.trains_on_inputs),
         ),
@@ -150,7 +154,7 @@ def _leaving(contract: Contract) -> Item:
         "termination rights and minimum notice periods",
         "met" if ours is not None else "unclear" if fixed else "missing",
         "term.notice_days.customer, term.end",
-        f"{ours} days" if ours is not None else fixed,
+        many(ours, "day") if ours is not None else fixed,
         "" if ours is not None else "no field says that we may end it before" if fixed else "nothing is stated",
     )
 
@@ -174,7 +178,7 @@ def _critical(contract: Contract) -> Iterator[Item]:
         "30(3)(b)",
         "notice periods and reports of whatever may have a material impact",
         "term.notice_days.supplier, term.change_of_control",
-        (f"{supplier} days" if supplier is not None else "", change and f"on a change of control: {change}"),
+        (many(supplier, "day") if supplier is not None else "", change and f"on a change of control: {change}"),
     )
     yield _yes(
         "30(3)(c)",
@@ -236,7 +240,7 @@ def _switching(contract: Contract, day: date | None) -> Iterator[Item]:
         "at least 30 days to fetch data",
         "met" if kept is not None and kept >= 30 else "missing",
         "term.exit.retrieval_days",
-        f"{kept} days" if kept is not None else "",
+        many(kept, "day") if kept is not None else "",
         "" if kept is not None and kept >= 30 else "fewer than 30 days" if kept is not None else "not stated",
     )
     yield _yes("25(2)(h)", "full erasure afterwards", "term.exit.erasure", leaving.erasure)
@@ -270,7 +274,9 @@ def _yes(article: str, clause: str, place: str, value: str) -> Item:
 
 def _days(article: str, clause: str, place: str, value: int | None) -> Item:
     note = "" if value else "not stated" if value is None else "it is no time at all"
-    return Item(article, clause, "met" if value else "missing", place, "" if value is None else f"{value} days", note)
+    return Item(
+        article, clause, "met" if value else "missing", place, "" if value is None else many(value, "day"), note
+    )
 
 
 def _any(article: str, clause: str, place: str, values: tuple[str, ...]) -> Item:
@@ -291,7 +297,7 @@ def _most(article: str, clause: str, place: str, value: int | None, most: int, d
         return Item(article, clause, "missing", place, "", "not stated")
     answer: Answer = "met" if value <= most else "unclear" if value <= doubtful else "missing"
     notes = {"met": "", "unclear": doubt, "missing": "longer than that"}
-    return Item(article, clause, answer, place, f"{value} days", notes[answer])
+    return Item(article, clause, answer, place, many(value, "day"), notes[answer])
 
 
 def _levels(contract: Contract) -> tuple[str, ...]:

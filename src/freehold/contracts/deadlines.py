@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 
-from freehold.contracts.finding import Case, Finding, days, named
+from freehold.contracts.finding import Case, Finding, Severity, named
 from freehold.contracts.pace import Pace
 from freehold.contracts.register import Version
-from freehold.contracts.wording import number
+from freehold.contracts.wording import LACKING, many, number
 from freehold.core.clock import begin
 
 SOON = 183
@@ -56,17 +56,17 @@ def _notice(case: Case, version: Version, last: date, by: date) -> Iterator[Find
     """Yield how near the last day for notice is. Its window is the `case.window` days before it."""
     contract, left = version.contract, (by - case.day).days
     months = contract.term.renewal.months
-    bound = f"another {months} months" if months != 1 else "another month"
+    bound = "another month" if months == 1 else f"another {months} months"
     why, place = f"without notice we are bound for {bound}", "term.notice_days.customer"
     if left < 0:
         yield Finding(
             "warning", "notice_missed", contract.id, place,
-            f"the last day to end it on {last} was {by}, {days(-left)} ago: it renews itself on "
+            f"the last day to end it on {last} was {by}, {many(-left, 'day')} ago: it renews itself on "
             f"{last + timedelta(days=1)}",
             why, "ask for an exception if it is not wanted, or plan with the new term",
         )  # fmt: skip
     elif left <= case.window:
-        when = "today" if left == 0 else f"{by}, in {days(left)}"
+        when = "today" if left == 0 else f"{by}, in {many(left, 'day')}"
         yield Finding(
             "warning", "notice_open", contract.id, place, f"the last day to end it on {last} is {when}",
             why, f"decide whether it goes on; {contract.owner or 'somebody'} gives notice, or notes that it is kept",
@@ -86,13 +86,13 @@ def _milestones(case: Case, version: Version) -> Iterator[Finding]:
         left = (milestone.by - case.day).days
         if left > case.window:
             continue
-        when = f"was expected on {milestone.by}" if left < 0 else f"is expected on {milestone.by}, in {days(left)}"
+        when = "was expected" if left < 0 else f"is expected in {many(left, 'day')}"
         yield Finding(
             "warning" if left < 0 else "info",
             "milestone",
             version.contract.id,
             f"term.milestone.{index}.by",
-            f"{milestone.on} {when}",
+            f"{milestone.on} {when}: {milestone.by}",
             f"then: {milestone.effect}",
             "write a new version of the contract if it happened, or another day if it did not",
         )
@@ -105,13 +105,13 @@ def _reports(case: Case, version: Version) -> Iterator[Finding]:
         left = (report.valid_to - case.day).days
         if left > case.window:
             continue
-        said = f"expired on {report.valid_to}" if left < 0 else f"is valid for {days(left)} more, to {report.valid_to}"
+        said = "expired on" if left < 0 else f"is valid for {many(left, 'day')} more, to"
         yield Finding(
             "warning" if left < 0 else "info",
             "audit_report",
             version.contract.id,
             f"audit.reports.{index}.valid_to",
-            f"the report {report.type} {said}",
+            f"the report {report.type} {said} {report.valid_to}",
             "without a report in force nobody vouches for how the supplier works",
             f"ask {version.contract.party.supplier} for the next one",
         )
@@ -127,23 +127,14 @@ def _behind(case: Case, pace: Pace) -> Iterator[Finding]:
         what = f"commitment {pace.commitment} ended on {pace.end} with {lacking} unused"
     else:
         what = f"commitment {pace.commitment} will lack {lacking} on {pace.end}, at the rate of the last 30 days"
-    cost = "what is lacking is owed all the same"
-    if pace.cost:
-        cost = f"{pace.cost:,.2f} {pace.currency} are owed for nothing"
-    why = {
-        "pay": cost,
-        "rollover": "what is lacking goes on to the next one",
-        "none": "nothing is owed for it",
-        "unknown": "nobody says what becomes of what is lacking",
-    }
+    why = f"{pace.cost:,.2f} {pace.currency} are owed for nothing" if pace.cost else LACKING[pace.rule]
     if pace.unpriced:
         what += f"; {pace.unpriced:,} tokens have no known cost and are not counted"
     todo = 'send calls there first: a policy with prefer = "commitments" does, or agree on a smaller amount'
     if pace.state == "over":
         todo = "see that the supplier's bill says the same"
-    severity = "warning" if pace.rule in ("pay", "unknown") else "info"
-    place = f"commitment.{index}"
-    yield Finding(severity, "commitment_behind", pace.contract, place, what, why[pace.rule], todo)  # type: ignore[arg-type]
+    severity: Severity = "warning" if pace.rule in ("pay", "unknown") else "info"
+    yield Finding(severity, "commitment_behind", pace.contract, f"commitment.{index}", what, why, todo)
 
 
 def _rounded(value: Decimal) -> str:

@@ -86,11 +86,6 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return party.group or self.organisation.group(party.supplier)
 
 
-def days(count: int) -> str:
-    """Return a number of days in words."""
-    return "1 day" if count == 1 else f"{count} days"
-
-
 def named(names: tuple[str, ...] | list[str]) -> str:
     """Return a few names for a sentence."""
     shown = ", ".join(names[:4])

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from freehold.contracts.register import later
 from freehold.contracts.terms import Commitment, FirstRefusal, RevenueShare
-from freehold.contracts.wording import number, plain
+from freehold.contracts.wording import many, number, plain
 
 ForUs = Literal["", "better", "worse"]
 Rule = Callable[[Any, Any], tuple[str, ForUs]]
@@ -63,15 +63,11 @@ def _by(old: Any, new: Any) -> str:
         low, high = min(old, new), max(old, new)
         months = (high.year - low.year) * 12 + high.month - low.month
         if months > 0 and later(low, months) == high:
-            return _count(months // 12, "year") if months % 12 == 0 else _count(months, "month")
-        return _count((high - low).days, "day")
+            return many(months // 12, "year") if months % 12 == 0 else many(months, "month")
+        return many((high - low).days, "day")
     if isinstance(old, Decimal) and old:
         return f"{number(round(abs(new - old) * 100 / old, 1))} %"
     return number(abs(new - old))
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def _words(said: dict[Any, tuple[str, ForUs]], gone: str = "nobody says any more") -> Rule:

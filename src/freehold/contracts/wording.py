@@ -33,12 +33,13 @@ BASIS = {
     "cost": "the cost of what is used",
     "tokens": "the list value of tokens",
 }
-_SHORTFALL = {
-    "pay": "what is missing is paid",
-    "rollover": "what is missing rolls over",
-    "none": "no shortfall is owed",
-    "unknown": "",
+LACKING = {
+    "pay": "what is lacking is to be paid",
+    "rollover": "what is lacking goes on to the next one",
+    "none": "nothing is owed for what is lacking",
+    "unknown": "nobody says what becomes of what is lacking",
 }
+"""What a commitment says of a shortfall."""
 
 
 def shortest(value: Decimal) -> str:
@@ -52,6 +53,11 @@ def number(value: Decimal | int) -> str:
     """Return a number for people: "250,000,000,000", "0.125"."""
     whole, point, rest = shortest(Decimal(value)).partition(".")
     return f"{int(whole):,}{point}{rest}" if whole not in ("-0",) else f"{whole}{point}{rest}"
+
+
+def many(count: int, unit: str) -> str:
+    """Return a count for people: "1 day", "1,200 days"."""
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
 
 
 def money(value: Decimal, currency: str) -> str:
@@ -113,7 +119,7 @@ def _commitment(it: Commitment) -> str:
         what = f"{number(it.quantity or Decimal(0))} {it.unit or 'tokens'}"
         what += f" at {money(it.unit_price, it.currency)}" if it.unit_price is not None else ""
     counted = _globs(it.counts, "all use under this contract")
-    return _joined((what, _days(it.start, it.end), _SHORTFALL[it.shortfall], f"{counted} counts"))
+    return _joined((what, _days(it.start, it.end), LACKING[it.shortfall], f"{counted} counts"))
 
 
 def _price(it: ContractPrice) -> str:
@@ -150,7 +156,7 @@ def _limit(it: LimitTerm) -> str:
         (it.tpd, "tokens a day"),
         (it.concurrent, "at once"),
     )
-    raised = f"a raise takes {it.growth_days} days" if it.growth_days is not None else ""
+    raised = f"a raise takes {many(it.growth_days, 'day')}" if it.growth_days is not None else ""
     return f"{what}: " + _joined((*(f"{number(count)} {name}" for count, name in named if count is not None), raised))
 
 
@@ -177,7 +183,7 @@ def _milestone(it: Milestone) -> str:
 
 def _refusal(it: FirstRefusal) -> str:
     who = "we are" if it.holder == "us" else "the supplier is"
-    days = f"{it.days} days to answer" if it.days is not None else ""
+    days = f"{many(it.days, 'day')} to answer" if it.days is not None else ""
     return _joined((f"{who} asked first for {it.scope}", days, _days(None, it.until)))
 
 
