@@ -146,13 +146,12 @@ class Words:
         return _STRETCHED.sub(rb"\1", word)
 
     def _look(self, words: list[bytes], found: dict[int, Concern]) -> None:
-        if self._rare.isdisjoint(words):
-            return
         there = set(words)
+        rare = self._rare & there
+        if not rare:
+            return
         dead: set[int] = set()  # rules whose company is nowhere in the text
-        for at, word in enumerate(words):
-            if word not in self._rare:
-                continue
+        for at, word in [(at, word) for at, word in enumerate(words) if word in rare]:
             for (place, length), phrases in self._phrases[word].items():
                 start = at - place
                 for rule in phrases.get(tuple(words[start : start + length]), ()) if start >= 0 else ():

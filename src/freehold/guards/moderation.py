@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from freehold.core.call import Call
-from freehold.core.errors import BadRequest, FreeholdError, StoreError
+from freehold.core.errors import FreeholdError, StoreError
 from freehold.guards import injection, lists, rules
 from freehold.guards.judging import DEPLOYMENT, RULES, attacked, blocked, moderated, stopping, unheard
 from freehold.guards.outflow import Outflow, stopped
@@ -23,7 +23,7 @@ from freehold.guards.shield import Flow, Look, Recipient, Send
 from freehold.guards.taxonomy import Concern, Side, worst
 from freehold.ledger import Verdict
 from freehold.wire.dialects.openai_pieces import pieces
-from freehold.wire.dialects.openai_texts import Text, repeated, texts
+from freehold.wire.dialects.openai_texts import Text
 
 NAME = "moderation"
 _LARGE = 64 * 1024
@@ -56,19 +56,12 @@ class ModerationShield:
         self.semantic = Semantic()
 
     async def inspect(self, look: Look) -> None:
-        watch = look.kept[NAME] = Watch.of(look.plan)
+        watch = _watch(look)
         if not watch.input and not watch.attacks:
             return
         call = look.call
-        twice = repeated(call)
-        if twice is not None and not all(policy.dry_run for policy in (*watch.input, *watch.attacks)):
-            raise BadRequest(
-                f"'{twice}' stands twice in one object of 'messages'.",
-                code="duplicate_key",
-                param="messages",
-                hint="send each member once: readers differ on which of two they believe",
-            )
-        said = texts(call)
+        look.require_single_members((*watch.input, *watch.attacks))
+        said = look.texts()
         if call.size < _LARGE:
             verdicts = seen(said, watch)
         else:  # others are not to wait for that
@@ -140,7 +133,7 @@ class ModerationShield:
             verdicts[choice] = spoken(policies, "\n".join(parts))
         open_ = [choice for choice in said if not stopping(verdicts[choice])]
         if asks(policies) and open_:
-            before = newest(texts(look.call))
+            before = newest(look.texts())
             more = await asyncio.gather(
                 *(self.ask(policies, "\n".join(said[c]), "output", before, look.call, look.ask) for c in open_)
             )
@@ -164,8 +157,10 @@ def looks(look: Look, side: Side) -> bool:
 
 
 def _watch(look: Look) -> Watch:
-    known: Watch | None = look.kept.get(NAME)
-    return known if known is not None else Watch.of(look.plan)
+    known: Watch | None = look.plan.kept.get(NAME)
+    if known is None:
+        known = look.plan.kept[NAME] = Watch.of(look.plan)
+    return known
 
 
 def _moderator(policy: Policy) -> Moderator | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -86,7 +86,7 @@ class Policy(_Table, frozen=True, kw_only=True):
 
 class Plan(msgspec.Struct, frozen=True):
     """All policies that hold for one call, in the order of the file. `enforced` are those that act, `dry` those that
-    only look on."""
+    only look on. `kept` is what a guard has made of them, by its name: a plan serves many calls."""
 
     policies: tuple[Policy, ...]
     names: tuple[str, ...] = ()
@@ -95,6 +95,7 @@ class Plan(msgspec.Struct, frozen=True):
     data_class: DataClass | None = None
     burn: bool = False
     looks: bool = False
+    kept: dict[str, Any] = {}
 
     @classmethod
     def of(cls, policies: Iterable[Policy]) -> Plan:

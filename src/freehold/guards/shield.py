@@ -3,16 +3,17 @@ guards there are."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
 
 from freehold.contracts.terms import DataClass
 from freehold.core.call import Call
-from freehold.core.errors import FreeholdError
-from freehold.guards.policy import Plan
+from freehold.core.errors import BadRequest, FreeholdError
+from freehold.guards.policy import Plan, Policy
 from freehold.ledger import Verdict
+from freehold.wire.dialects.openai_texts import Text, repeated, texts
 
 Send = Callable[[bytes], None]
 """Takes one or more whole server-sent events."""
@@ -44,6 +45,27 @@ class Look(msgspec.Struct):
     kept: dict[str, Any] = {}
     stopped: FreeholdError | None = None
     enough: Callable[[], None] | None = None
+    said: list[Text] | None = None
+
+    def texts(self) -> list[Text]:
+        """Return what is said in the call, read once for all guards."""
+        if self.said is None:
+            self.said = texts(self.call)
+        return self.said
+
+    def require_single_members(self, policies: Iterable[Policy]) -> None:
+        """Refuse a call in which one object of the messages has a member twice, unless all who ask only look on: a
+        recipient may believe the one that no guard saw. Raises BadRequest."""
+        if "twice" not in self.kept:
+            self.kept["twice"] = repeated(self.call)
+        twice = self.kept["twice"]
+        if twice is not None and not all(policy.dry_run for policy in policies):
+            raise BadRequest(
+                f"'{twice}' stands twice in one object of 'messages'.",
+                code="duplicate_key",
+                param="messages",
+                hint="send each member once: readers differ on which of two they believe",
+            )
 
     def note(self, verdict: Verdict) -> None:
         """Put a verdict on record, the same one once."""
