@@ -16,6 +16,8 @@ import msgspec
 
 Json = dict[str, Any]
 CREATED = 1_767_225_600  # a fixed instant, so that two equal requests have equal answers
+WORD = "needle"
+"""A text with this word is hate to every judge of this vendor's."""
 _PIECES = re.compile(r"\S+\s*|\s+")
 _encode = msgspec.json.encode
 
@@ -244,6 +246,10 @@ def chat_choices(request: Json, act: Act) -> list[Choice]:
             made.append(Choice(None, calls, "tool_calls"))
             continue
         form = request.get("response_format") or {"type": "text"}
+        if act.name == "guard":
+            judged = text_of(request["messages"][-1].get("content"))
+            made.append(Choice("unsafe\nS10" if WORD in judged else "safe", [], "stop"))
+            continue
         if form["type"] == "json_schema":
             text = _encode(example(form["json_schema"]["schema"], said)).decode()
         elif form["type"] == "json_object":
@@ -257,6 +263,12 @@ def chat_choices(request: Json, act: Act) -> list[Choice]:
 def _cut(text: str, request: Json) -> tuple[str, list[tuple[str, str, str]], str]:
     short, finish = _shorten(text, request)
     return short, [], finish
+
+
+def filter_of(act: Act) -> Json:
+    """What Azure's filter says of an answer; `filtered` has it stop."""
+    stopped = {"hate": {"filtered": True, "severity": "medium"}} if act.name == "filtered" else {}
+    return {**_SAFE, **stopped}
 
 
 def usage_of(request: Json, choices: Sequence[Choice], act: Act) -> Json:
@@ -325,8 +337,8 @@ def chat_whole(request: Json, act: Act, *, azure: bool, answered: str) -> Json:
                 "index": index,
                 "message": _message(choice),
                 "logprobs": _logprobs(request, pieces_of(choice.text or "")),
-                "finish_reason": choice.finish,
-                **({"content_filter_results": _SAFE} if azure else {}),
+                "finish_reason": "content_filter" if act.name == "filtered" else choice.finish,
+                **({"content_filter_results": filter_of(act)} if azure else {}),
             }
             for index, choice in enumerate(choices)
         ],
@@ -382,7 +394,10 @@ def chat_events(request: Json, act: Act, *, azure: bool, answered: str) -> list[
             if azure and delta.get("content"):
                 one["content_filter_results"] = _SAFE
             events.append({**head, "choices": [one], **rest})
-        last: Json = {"index": index, "delta": {}, "logprobs": None, "finish_reason": choice.finish}
+        finish = "content_filter" if act.name == "filtered" else choice.finish
+        last: Json = {"index": index, "delta": {}, "logprobs": None, "finish_reason": finish}
+        if azure and act.name == "filtered":
+            last["content_filter_results"] = filter_of(act)
         events.append({**head, "choices": [last], **rest})
     if asked:
         events.append({**head, "choices": [], "usage": usage})

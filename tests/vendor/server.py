@@ -19,7 +19,7 @@ import httptools
 import msgspec
 import uvloop
 
-from tests.vendor import answers, faults, quick
+from tests.vendor import answers, faults, judges, quick
 from tests.vendor.answers import Act, Problem
 
 KINDS = {"chat/completions": "chat", "completions": "completion", "embeddings": "embedding"}
@@ -177,11 +177,12 @@ class _Connection(asyncio.Protocol):
         path = seen.path
         if path.startswith("/_"):
             return self._control(seen)
-        if not (seen.header("authorization") or seen.header("api-key")):
+        shown = seen.header("authorization") or seen.header("api-key") or seen.header("ocp-apim-subscription-key")
+        if not shown:
             if azure:
                 raise Problem(401, {"code": "401", "message": "Access denied due to missing subscription key."})
             raise answers.bad("You didn't provide an API key.", None, "invalid_api_key", 401)
-        if not self.vendor.accepts(seen.header("authorization") or seen.header("api-key") or ""):
+        if not self.vendor.accepts(shown):
             if azure:
                 raise Problem(401, {"code": "401", "message": "Access denied due to invalid subscription key."})
             raise answers.bad("Incorrect API key provided.", None, "invalid_api_key", 401)
@@ -195,6 +196,10 @@ class _Connection(asyncio.Protocol):
                 raise Problem(400, {"code": "BadRequest", "message": "API version not supported"})
         if rest.startswith("models") and seen.method == "GET":
             return self._models(rest)
+        if path == "/v1/moderations":
+            return self._json(judges.moderation(msgspec.json.decode(seen.body)))
+        if path == "/contentsafety/text:analyze":
+            return self._json(judges.analysis(msgspec.json.decode(seen.body), seen.query))
         if rest not in KINDS or seen.method != "POST":
             raise answers.bad(f"Invalid URL ({seen.method} {path})", status=404)
         try:

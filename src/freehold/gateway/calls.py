@@ -71,8 +71,14 @@ def _declare(call: Call, name: bytes, value: bytes) -> None:
         call.use = said
 
 
-async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, deployment: str | None) -> None:
-    key = door.authenticate(exchange)
+def declare(call: Call, exchange: Exchange) -> None:
+    """Take what the headers say of the words and of what the answer is for. Raises BadRequest."""
+    for name in _DECLARED & exchange.headers.keys():
+        _declare(call, name, exchange.headers[name])
+
+
+def require_json(exchange: Exchange) -> None:
+    """Raise BadRequest unless the body says that it is JSON."""
     media = exchange.headers.get(b"content-type", b"")
     if media[:16].lower() != b"application/json":
         raise BadRequest(
@@ -81,10 +87,14 @@ async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, d
             code="unsupported_media_type",
             hint="send `content-type: application/json`",
         )
+
+
+async def _serve(door: Door, exchange: Exchange, kind: Kind, dialect: Dialect, deployment: str | None) -> None:
+    key = door.authenticate(exchange)
+    require_json(exchange)
     depth = door.settings.depth
     call: Call = openai_wire.parse(kind, exchange.body, model=deployment, max_depth=depth, dialect=dialect.name)
-    for name in _DECLARED & exchange.headers.keys():
-        _declare(call, name, exchange.headers[name])
+    declare(call, exchange)
     answer = Answer(exchange, dialect, call.asked, door.cors(exchange))
     pipeline = door.pipeline
     try:

@@ -13,7 +13,7 @@ from freehold.access import Key
 from freehold.core.call import Kind
 from freehold.core.errors import FreeholdError, MethodNotAllowed, NotFound, Unauthenticated
 from freehold.core.ids import new_id
-from freehold.gateway import calls, models, probes
+from freehold.gateway import calls, models, moderations, probes
 from freehold.gateway.answer import named
 from freehold.gateway.dialect import AZURE, OPENAI, Dialect
 from freehold.gateway.pages import Pages
@@ -197,6 +197,7 @@ _EXACT: dict[str, tuple[tuple[str, ...], Endpoint]] = {
     "/v1/chat/completions": (_POST, calls.openai("chat")),
     "/v1/completions": (_POST, calls.openai("completion")),
     "/v1/embeddings": (_POST, calls.openai("embedding")),
+    "/v1/moderations": (_POST, moderations.endpoint),
     "/v1/models": (_GET, models.listing),
     "/openai/v1/chat/completions": (_POST, calls.azure_v1("chat")),
     "/openai/v1/completions": (_POST, calls.azure_v1("completion")),

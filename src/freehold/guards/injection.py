@@ -152,8 +152,11 @@ def _signs(text: str, depth: int, phrases: Sequence[Concern] | None = None) -> d
         if concern.category == "injection":
             _add(found, concern.detail.partition("/")[2].partition("-")[0], WEIGHTS[concern.severity])
     for signs, pattern, weight in _MARKS:
-        if any(sign in text for sign in signs) and pattern.search(text) is not None:
-            _add(found, "delimiter", weight)
+        for sign in signs:
+            if sign in text:
+                if pattern.search(text) is not None:
+                    _add(found, "delimiter", weight)
+                break
     if "](" in text and _CARRYING.search(text) is not None:
         _add(found, "carrier", 0.7)
     if "<img" in text and _FETCHED.search(text) is not None:
@@ -267,10 +270,10 @@ def _readable(data: bytes) -> str:
     return text if text and printable >= _READABLE * len(text) and " " in text else ""
 
 
-_FILE = re.compile(r"\[File: [^\]\n]{1,300}\]\n(.*?)\n\[End of file: [^\]\n]{1,300}\]", re.DOTALL)
+_FILE = re.compile(r"\[File: [^\]\n]{1,300}\]\n")
+_END_OF_FILE = "\n[End of file: "
 _ELEMENT = re.compile(
-    r"<(document|context|file|source|search_results?|webpage|page|email|passage|retrieved|untrusted)\b[^>\n]{0,200}>(.*?)</\1>",
-    re.DOTALL,
+    r"<(document|context|file|source|search_results?|webpage|page|email|passage|retrieved|untrusted)\b[^>\n]{0,200}>"
 )
 
 
@@ -278,13 +281,31 @@ def parts(text: str) -> Iterator[tuple[str, Source]]:
     """Yield what a user's text is made of: documents that were put into it, as our own assistants and many others mark
     them, and the rest."""
     rest, at = [], 0
-    pattern = _FILE if "[File: " in text else _ELEMENT if "</" in text else None
-    if pattern is not None:
-        for match in pattern.finditer(text):
-            rest.append(text[at : match.start()])
-            at = match.end()
-            yield match[match.lastindex or 1], "document"
+    for start, inside, end, after in _documents(text):
+        rest.append(text[at:start])
+        at = after
+        yield text[inside:end], "document"
     rest.append(text[at:])
-    own = "\n".join(rest) if at else text
+    own = "\n".join(rest)
     if own.strip():
         yield own, "user"
+
+
+def _documents(text: str) -> Iterator[tuple[int, int, int, int]]:
+    """Yield where documents stand: their mark, their words, the end of them and of the closing mark."""
+    pattern = _FILE if "[File: " in text else _ELEMENT if "</" in text else None
+    if pattern is None:
+        return
+    at, open_ = 0, set[str]()  # marks that nothing closes from here on
+    while (match := pattern.search(text, at)) is not None:
+        closing = _END_OF_FILE if pattern is _FILE else f"</{match[1]}>"
+        end = -1 if closing in open_ else text.find(closing, match.end() - 1)
+        if end < 0:
+            open_.add(closing)
+            at = match.end()
+            continue
+        at = end + len(closing)
+        if pattern is _FILE:  # the name and a bracket follow
+            shut = text.find("]", at, at + 302)
+            at = shut + 1 if shut >= 0 else at
+        yield match.start(), match.end(), max(end, match.end()), at

@@ -37,7 +37,7 @@ CONTEXT = 2000
 """Characters of what was said before that go along, where the form has a place for them."""
 AT_ONCE = 4
 """Questions under way at once about one text."""
-_ANSWER_TOKENS = 300
+_ANSWER_TOKENS = 160
 _CODE = re.compile(r"\bS(?:1[0-4]|[1-9])\b", re.IGNORECASE)
 _LEFT_OUT = frozenset({"unnamed", "injection", "jailbreak", "copyright", "copyright_code"})
 """What a model is not asked for: it is found otherwise, or not by reading."""
@@ -313,7 +313,17 @@ class _Findings(msgspec.Struct):
     findings: list[_Finding]
 
 
+_ONE = re.compile(
+    r'\{\s*"category"\s*:\s*"(?P<category>[\w/-]{1,40})"\s*,\s*"severity"\s*:\s*"?(?P<severity>\w{1,8})"?\s*\}'
+)
 _GRADES = {name: severity for severity, name in SEVERITIES.items()}
+
+
+def _grade(given: float | str) -> int:
+    """Return the severity that a model writes as a number or in a word."""
+    if isinstance(given, str):
+        return taxonomy.within(int(given)) if given.isdecimal() else _GRADES.get(given.lower(), taxonomy.MEDIUM)
+    return taxonomy.within(given)
 
 
 def read_json(body: bytes) -> Answer:
@@ -323,11 +333,13 @@ def read_json(body: bytes) -> Answer:
     try:
         found = msgspec.json.decode(text[start : end + 1], type=_Findings).findings
     except (msgspec.MsgspecError, UnicodeEncodeError) as e:
-        raise _unread("the JSON that it was asked for") from e
+        # A model that finds no end is cut off; what it said until then is said.
+        found = [msgspec.convert(each.groupdict(), _Finding, strict=False) for each in _ONE.finditer(text)]
+        if not found:
+            raise _unread("the JSON that it was asked for") from e
     concerns = []
     for each in found:
-        given = each.severity
-        severity = _GRADES.get(given.lower(), taxonomy.MEDIUM) if isinstance(given, str) else taxonomy.within(given)
+        severity = _grade(each.severity)
         category = each.category if each.category in CATEGORIES else taxonomy.from_openai(each.category)
         if severity:
             concerns.append(Concern(category, severity))

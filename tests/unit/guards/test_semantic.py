@@ -137,6 +137,7 @@ def test_content_safetys_answer() -> None:
             '{"findings":[{"category":"sexual/minors","severity":9},{"category":"x","severity":2}]}',
             (Concern("minors", 6), Concern("unnamed", 2)),
         ),
+        ('{"findings":[{"category":"hate","severity":6},{"category":"sex', (Concern("hate", 6),)),
         ('{"findings":[{"category":"hate","severity":0}]}', ()),
     ],
 )  # fmt: skip

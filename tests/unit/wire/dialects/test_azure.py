@@ -127,3 +127,39 @@ def test_a_stream_opens_with_the_prompts_results() -> None:
     said = valid(event[6:], "createChatCompletionStreamResponse", azure=True)
     assert event.endswith(b"\n\n") and said["choices"] == [] and said["model"] == "gpt"
     assert said["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": {}}]
+
+
+FOUND: dict[str, object] = {
+    "hate": {"filtered": True, "severity": "high"},
+    "violence": {"filtered": False, "severity": "safe"},
+    "profanity": {"filtered": False, "detected": True},
+}
+
+
+def test_what_our_own_filter_found_is_said_and_a_vendors_own_words_stand() -> None:
+    theirs = {"sexual": {"filtered": False, "severity": "low"}}
+    choices = [
+        {**REPLY["choices"][0], "finish_reason": "content_filter"},
+        REPLY["choices"][1],
+        {**REPLY["choices"][1], "index": 2, "content_filter_results": theirs},
+    ]
+    body = json.dumps({**REPLY, "choices": choices}).encode()
+    said = valid(azure.annotate_reply(body, FOUND, FOUND), "createChatCompletionResponse", azure=True)
+    assert said["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": FOUND}]
+    results = [choice["content_filter_results"] for choice in said["choices"]]
+    assert results[0] == FOUND and results[2] == theirs
+    assert results[1]["hate"] == {"filtered": False, "severity": "high"}  # another choice was stopped for it
+    event = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":null}]}\n\n'
+    (choice,) = json.loads(azure.annotate_events(event, FOUND)[6:])["choices"]
+    assert choice["content_filter_results"]["profanity"] == {"filtered": False, "detected": True}
+    opening = json.loads(azure.opening_event("call_1", "gpt", FOUND)[6:])
+    assert opening["prompt_filter_results"][0]["content_filter_results"] == FOUND
+
+
+def test_a_stopped_request_says_what_was_found() -> None:
+    e = errors.Blocked("Stopped.", param="messages")
+    e.filter = FOUND
+    status, _, body = azure.error(e, "r1")
+    said = json.loads(body)["error"]
+    assert (status, said["code"], said["param"]) == (400, "content_filter", "messages")
+    assert said["innererror"] == {"code": "ResponsibleAIPolicyViolation", "content_filter_result": FOUND}
