@@ -20,7 +20,7 @@ _CARD: Final = re.compile(
     r"(?<![\d.])(?:\d{14,19}|\d{4}(?P<s>[ .-])\d{4}(?P=s)\d{4}(?P=s)\d{4}(?:(?P=s)\d{1,3}(?!\d))?"
     r"|\d{4}(?P<t>[ .-])\d{6}(?P=t)\d{4,5})(?!\d)"
 )
-_PIECE: Final = re.compile(r"\([^ ]+(?: [^ (]+)*|[^ (]+")
+_PIECE: Final = re.compile(r"\([^ ]{1,40}(?: [^ (]{1,40}){0,40}|[^ (]{1,40}")
 _WORD: Final = re.compile(r"\w+")
 _GROUP: Final = re.compile(r"\d*")
 _NOT_DIGIT: Final = re.compile(r"\D+")

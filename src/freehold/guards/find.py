@@ -32,7 +32,7 @@ _DOMAIN: Final = re.compile(
 )
 # Patterns of shapes begin with a digit and look back from there: the engine finds the next digit by itself.
 _IBAN: Final = re.compile(rb"0(?<=AA0)(?<![A0]AA0)0(?= ?[A0]{2})")
-_MIXED: Final = re.compile(rb"0(?:(?<=A0)|(?=A|-A|0 AA? )|(?<=AA 0)(?=0 0)|(?=0{6} A)|(?=0 A 00)|(?<=A-0))")
+_MIXED: Final = re.compile(rb"0(?:(?<=A0)|(?=A|-A)|(?<=AA 0)(?=0 0)|(?=0{6} A)|(?=0 A 00)|(?<=A-0))")
 """Digits and letters side by side, as in the numbers that have both."""
 _COLONS: Final = re.compile(rb":(?=[0-9A-Fa-f]{0,4}:)")
 _IPV6: Final = re.compile(

@@ -27,7 +27,7 @@ _TITLE: Final = re.compile(
     r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Lady|Herrn?|Frau|Hr|Monsieur|Madame|Mme|Mlle|Señora?|Sra?|Srta|Doña|Don|Sig|"
     r"Signora?|Dott|Ing|Dhr|Mevr|Pani?|Fru|Senhora?|MUDr|JUDr|Mag|Dipl)\b\.?(?:-Ing\.)?\s+"
 )
-_WORD: Final = re.compile(r"[^\W\d_](?:['’-]?[^\W\d_])*\.?")
+_WORD: Final = re.compile(r"[^\W\d_](?:['’-]?[^\W\d_]){0,30}\.?")
 _PARTICLES: Final = frozenset(
     ["van", "von", "vom", "de", "den", "der", "del", "della", "di", "da", "dos", "du", "la", "le", "el", "al", "bin",
      "ibn", "ter", "ten", "zu", "y", "e"]
@@ -81,7 +81,7 @@ _CODE: Final = (
 )
 """Post codes."""
 _TAIL: Final = re.compile(
-    rf"(?:,?\s(?:Apt|Suite|Unit|Flat|Studio|Appartement)\.?\s?\w+)?(?:[,\s]\s*{_CAP}(?:\ {_CAP}){{0,3}}){{0,3}}[,\s]\s*"
+    rf"(?:,?\s(?:Apt|Suite|Unit|Flat|Studio|Appartement)\.?\s?\w{1, 8})?(?:[,\s]\s{0, 3}{_CAP}(?:\ {_CAP}){{0,3}}){{0,3}}[,\s]\s{0, 3}"
     rf"{_CODE}(?:,?\ (?:{_CAP})(?:\ (?:{_CAP}|de|do|da|im|am)){{0,4}})?(?:\ /\ [A-Z]{{2}}\b)?"
 )
 
