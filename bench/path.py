@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 import uvloop
-from freehold.guards.moderation import ModerationShield
 
 from freehold import access, contracts, ledger, store
 from freehold.access import LimitsMemory, SharedMeter
@@ -27,6 +26,7 @@ from freehold.contracts.organisation import DataRule, Function, Organisation
 from freehold.contracts.register import Register, Version, read
 from freehold.gateway import Door, DoorSettings
 from freehold.gateway.pages import Pages
+from freehold.guards.moderation import ModerationShield
 from freehold.guards.policy import Injection, Moderation, Policies, Policy, Privacy
 from freehold.guards.privacy import PrivacyShield
 from freehold.guards.vault import Vault
@@ -36,21 +36,27 @@ from freehold.pipeline.health import Health
 from freehold.providers import Settings, build
 from freehold.routing import BreakerSettings, Deployment, Route, Table, Target
 
+STORY = (
+    b"A fox came down to the farm one cold evening and found the hen awake on her perch. I only want to talk, he said. "
+    b"She looked at his teeth and then at the moon. Then talk from there, she answered, and so they did, until the "
+    b"farmer's lamp came swinging over the yard and each went home a little wiser."
+)
 REPLY = (
     b'{"id":"chatcmpl-1","object":"chat.completion","created":1767225600,"model":"gpt-x","choices":[{"index":0,'
-    b'"message":{"role":"assistant","content":"' + b"word " * 60 + b'","refusal":null},"logprobs":null,'
+    b'"message":{"role":"assistant","content":"' + STORY + b'","refusal":null},"logprobs":null,'
     b'"finish_reason":"stop"}],"usage":{"prompt_tokens":60,"completion_tokens":60,"total_tokens":120,'
     b'"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}'
 )
 BODY = (
     b'{"model":"gpt","messages":[{"role":"system","content":"You are a helpful assistant. '
-    + b"Be brief and kind. " * 8
+    + b"Answer in plain words, name your sources, and say so when you do not know. "
+    + b"Keep to the language of the question. Dates are written as 2026-11-24. "
     + b'"},{"role":"user","content":"Tell me a story about a fox and a hen."}],"temperature":0.7,"max_tokens":100}'
 )
 
 
 FOUND = BODY.replace(b"a fox and a hen", b"ann@example.com and +49 30 901820")
-FOUND_REPLY = REPLY.replace(b"word word word", b"word ann@example.com word", 1)
+FOUND_REPLY = REPLY.replace(b"the farm", b"ann@example.com", 1)
 
 
 class Vendor:
