@@ -81,7 +81,8 @@ _CODE: Final = (
 )
 """Post codes."""
 _TAIL: Final = re.compile(
-    rf"(?:,?\s(?:Apt|Suite|Unit|Flat|Studio|Appartement)\.?\s?\w{1, 8})?(?:[,\s]\s{0, 3}{_CAP}(?:\ {_CAP}){{0,3}}){{0,3}}[,\s]\s{0, 3}"
+    rf"(?:,?\s(?:Apt|Suite|Unit|Flat|Studio|Appartement)\.?\s?\w{{1,8}})?"
+    rf"(?:[,\s]\s{{0,3}}{_CAP}(?:\ {_CAP}){{0,3}}){{0,3}}[,\s]\s{{0,3}}"
     rf"{_CODE}(?:,?\ (?:{_CAP})(?:\ (?:{_CAP}|de|do|da|im|am)){{0,4}})?(?:\ /\ [A-Z]{{2}}\b)?"
 )
 
