@@ -21,7 +21,7 @@ from freehold.core.call import (
 )
 from freehold.core.errors import NotFound
 from freehold.ledger.entry import OUTCOME
-from freehold.ledger.reliance import extract
+from freehold.ledger.ways import extract, sealed
 from freehold.pipeline import Snapshot
 from freehold.providers import Provider
 from freehold.routing import Deployment
@@ -197,11 +197,10 @@ async def gap(
 
 async def _groups(store: Store, column: str, value: str, since: int, until: int) -> list[_Group]:
     names = ("endpoint", "function", "features", "purpose")
-    said = ", convert_from(data, 'UTF8')::jsonb AS said" if store.engine == "postgres" else ""
+    condition = f"kind = {OUTCOME} AND {column} = ? AND at >= ? AND at < ? AND attempt >= 0"
     rows = await store.fetch(
         f"SELECT {extract(store.engine, names)}, (input + output + {BLOCK - 1}) / {BLOCK}, COUNT(*), "
-        f"SUM(input + output) FROM (SELECT *{said} FROM entry WHERE kind = {OUTCOME} AND {column} = ? AND at >= ? "
-        "AND at < ? AND attempt >= 0) e GROUP BY 1, 2",
+        f"SUM(input + output) FROM {sealed(store.engine, condition)} GROUP BY 1, 2",
         value,
         since,
         until,

@@ -13,8 +13,8 @@ from freehold.guards.vault import Vault
 from freehold.ledger import bodies
 from freehold.ledger.bodies import Text
 from freehold.ledger.entry import OUTCOME
-from freehold.ledger.reliance import extract
 from freehold.ledger.sight import STRIDE, Heard
+from freehold.ledger.ways import extract, sealed
 from freehold.store import Store
 
 Kind = Literal[
@@ -64,11 +64,8 @@ async def _conversations(store: Store, person: Person, heard: Heard | None) -> l
     if not await store.fetch("SELECT 1 FROM vault LIMIT 1"):
         return []
     condition, args = person.condition(store.engine)
-    said = ", convert_from(data, 'UTF8')::jsonb AS said" if store.engine == "postgres" else ""
-    sql = (
-        f"SELECT key, call, {extract(store.engine, ('session', 'redactions'))} FROM (SELECT *{said} FROM entry "
-        f"WHERE seq > ? AND seq <= ? AND kind = {OUTCOME} AND {condition}) e"
-    )
+    stride = f"seq > ? AND seq <= ? AND kind = {OUTCOME} AND {condition}"
+    sql = f"SELECT key, call, {extract(store.engine, ('session', 'redactions'))} FROM {sealed(store.engine, stride)}"
     head = int((await store.fetch("SELECT COALESCE(MAX(seq), 0) FROM entry"))[0][0])
     found: dict[str, None] = {}
     for done in range(0, head, STRIDE):

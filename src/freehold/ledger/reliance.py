@@ -7,16 +7,16 @@ Most of what tells sums apart is no column, so it is read from the stored bytes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from freehold.core.clock import tick
-from freehold.ledger.entry import FIELDS, OUTCOME, Entry
+from freehold.ledger.entry import OUTCOME
 from freehold.ledger.query import FAILED
 from freehold.ledger.traffic import DAY
+from freehold.ledger.ways import extract, numbered, reached, sealed, told
 from freehold.store import Row, Step, Store
 
 STRIDE = 10_000
@@ -35,7 +35,6 @@ CALLERS = frozenset({"key", "team", "sent", "terms", "use"})
 
 _SUMS = ("calls", "attempts", "input", "output", "cached", "cost")
 _VALUES = (*_SUMS, "first_seq", "last_seq")
-_DEFAULTS = dict(zip(reversed(FIELDS), reversed(Entry.__struct_defaults__), strict=False))
 
 
 class Use(NamedTuple):
@@ -80,24 +79,11 @@ class Use(NamedTuple):
     last_day: int = 0
 
 
-def extract(engine: str, names: Iterable[str]) -> str:
-    """Return the SQL of a JSON array, as text, of at least two fields of an entry, in the engine's words; null stands
-    for a field that the entry is too old to have. PostgreSQL reads it of a column `said`, the bytes as jsonb."""
-    places = [FIELDS.index(name) for name in names]
-    if engine == "postgres":
-        return f"jsonb_build_array({', '.join(f'said -> {place}' for place in places)})::text"
-    paths = ", ".join(f"'$[{place}]'" for place in places)
-    return f"json_extract(CAST(data AS TEXT), {paths})"  # all at once: the bytes are read once
-
-
 def _gathering(engine: str) -> str:
-    said, end = ", convert_from(data, 'UTF8')::jsonb AS said", " OFFSET 0"  # the end keeps it to one look at the bytes
-    said, end = (said, end) if engine == "postgres" else ("", "")
     return (
         f"SELECT at / {DAY} * {DAY}, CASE WHEN {FAILED} THEN 1 ELSE 0 END, {extract(engine, BY)}, "
         "SUM(CASE WHEN attempt = 0 THEN 1 ELSE 0 END), COUNT(*), SUM(input), SUM(output), SUM(cached), SUM(cost), "
-        f"MIN(seq), MAX(seq) FROM (SELECT *{said} FROM entry WHERE seq > ? AND seq <= ? AND kind = {OUTCOME}{end}) e "
-        "GROUP BY 1, 2, 3"
+        f"MIN(seq), MAX(seq) FROM {sealed(engine, f'seq > ? AND seq <= ? AND kind = {OUTCOME}')} GROUP BY 1, 2, 3"
     )
 
 
@@ -115,14 +101,7 @@ async def roll(store: Store, seconds: float) -> tuple[int, int]:
     only adds a few rows, so the ledger hardly waits. Raises StoreError."""
     end = tick() + seconds
     while True:
-        rows = await store.fetch(
-            "SELECT value, (SELECT COALESCE(MAX(seq), 0) FROM entry) FROM meta WHERE name = 'reliance'"
-        )
-        done, head = int(rows[0][0]), int(rows[0][1])
-        if done > head:  # the end was cut off: what comes next would count as summed already
-            anew = "UPDATE meta SET value = 0 WHERE name = 'reliance'"
-            await store.write(("DELETE FROM reliance", [()]), (anew, [()]))
-            continue
+        done, head = await reached(store, "reliance")
         if done == head or tick() > end:
             return done, head
         upto = min(done + STRIDE, head)
@@ -147,13 +126,9 @@ async def _add(store: Store, rows: list[Row], done: int, upto: int) -> None:
 def _way(failed: int, said: str) -> tuple[int, int, str]:
     """Return the number of a way and that of what it has in common with other callers', the same whoever comes upon
     them first, and the text of the way."""
-    values = [_DEFAULTS.get(name, "") if value is None else value for name, value in zip(BY, _json(said), strict=True)]
-    text = msgspec.json.encode([bool(failed), *values])
-    return _number(text), _number(msgspec.json.encode(_without([bool(failed), *values]))), text.decode()
-
-
-def _number(text: bytes) -> int:
-    return int.from_bytes(sha256(text).digest()[:8], "big") >> 1
+    way = [bool(failed), *told(BY, said)]
+    text = msgspec.json.encode(way)
+    return numbered(text), numbered(msgspec.json.encode(_without(way))), text.decode()
 
 
 def _without(way: list[Any]) -> list[Any]:

@@ -7,16 +7,15 @@ What an entry says beyond its columns is read from its bytes, and kept once as a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
 
 from freehold.core.clock import tick
-from freehold.ledger.entry import FIELDS, OUTCOME, Entry
+from freehold.ledger.entry import OUTCOME
 from freehold.ledger.query import of_users
-from freehold.ledger.reliance import extract
 from freehold.ledger.traffic import DAY
+from freehold.ledger.ways import extract, numbered, reached, sealed, told
 from freehold.store import Row, Step, Store
 
 STRIDE = 10_000
@@ -33,7 +32,6 @@ BY = (
 _SUMS = ("calls", "attempts", "input", "output")
 _FIRST, _LAST = ("first_at", "first_seq"), ("last_at", "last_seq")
 _VALUES = (*_SUMS, *_FIRST, *_LAST)
-_DEFAULTS = dict(zip(reversed(FIELDS), reversed(Entry.__struct_defaults__), strict=False))
 _LONGEST = (1 << 63) - 1
 
 Heard = Callable[[int, int], None]
@@ -79,15 +77,12 @@ class Sight(NamedTuple):
 
 def _gathering(engine: str, more: str = "") -> str:
     """Return the question for the sums of entries that lie in a stride and keep to the conditions `more`."""
-    said, end = "", ""
-    if engine == "postgres":  # the end keeps it to one look at the bytes
-        said, end = ", convert_from(data, 'UTF8')::jsonb AS said", " OFFSET 0"
     errors = ", ".join(f"'{error}'" for error in UNSENT)
+    sent = f"kind = {OUTCOME} AND deployment <> '' AND error NOT IN ({errors})"
     return (
         f"SELECT key, at / {DAY} * {DAY}, {extract(engine, BY)}, SUM(CASE WHEN attempt = 0 THEN 1 ELSE 0 END), "
         "COUNT(*), SUM(input), SUM(output), MIN(at), MIN(seq), MAX(at), MAX(seq) "
-        f"FROM (SELECT *{said} FROM entry WHERE seq > ? AND seq <= ? AND kind = {OUTCOME} AND deployment <> '' "
-        f"AND error NOT IN ({errors}){more}{end}) e GROUP BY 1, 2, 3"
+        f"FROM {sealed(engine, f'seq > ? AND seq <= ? AND {sent}{more}')} GROUP BY 1, 2, 3"
     )
 
 
@@ -109,14 +104,7 @@ async def roll(store: Store, seconds: float, heard: Heard | None = None) -> tupl
     are. Several processes may do it at once: each entry is summed once. Raises StoreError."""
     end = tick() + seconds
     while True:
-        rows = await store.fetch(
-            "SELECT value, (SELECT COALESCE(MAX(seq), 0) FROM entry) FROM meta WHERE name = 'sight'"
-        )
-        done, head = int(rows[0][0]), int(rows[0][1])
-        if done > head:  # the end was cut off: what comes next would count as summed already
-            anew = "UPDATE meta SET value = 0 WHERE name = 'sight'"
-            await store.write(("DELETE FROM sight", [()]), (anew, [()]))
-            continue
+        done, head = await reached(store, "sight")
         if heard is not None:
             heard(done, head)
         if done == head or tick() > end:
@@ -129,10 +117,11 @@ async def _add(store: Store, rows: list[Row], done: int, upto: int) -> None:
     """Add the sums of the entries from `done` on, up to `upto`, unless somebody has meanwhile."""
     sums: dict[tuple[Any, ...], list[int]] = {}
     ways: dict[int, str] = {}
-    for key, at, said, *values in rows:
-        number, text = _way(_plain(said))
-        ways[number] = text
-        _together(sums, (key, at, number), values)
+    for key, at, said, *these in rows:
+        way = msgspec.json.encode(_plain(said))
+        id = numbered(way)
+        ways[id] = way.decode()
+        _together(sums, (key, at, id), these)
     steps: list[Step] = [("UPDATE meta SET value = value WHERE name = 'sight'", [()])]  # takes the row's lock
     if rows:
         steps += [
@@ -155,16 +144,9 @@ def _together(sums: dict[tuple[Any, ...], list[int]], place: tuple[Any, ...], va
 
 
 def _plain(said: str) -> list[Any]:
-    """Return what tells sums apart, as it is kept: an entry that is too old to say a thing has its default."""
-    values = [_DEFAULTS.get(name, "") if value is None else value for name, value in zip(BY, _json(said), strict=True)]
-    values[-1] = sorted({kind for kind, _ in values[-1]})
-    return values
-
-
-def _way(values: list[Any]) -> tuple[int, str]:
-    """Return the number of a way, the same whoever comes upon it first, and its text."""
-    text = msgspec.json.encode(values)
-    return int.from_bytes(sha256(text).digest()[:8], "big") >> 1, text.decode()
+    """Return what tells sums apart, as it is kept: of redactions the kinds."""
+    *others, redactions = told(BY, said)
+    return [*others, sorted({kind for kind, _ in redactions})]
 
 
 _json = msgspec.json.Decoder(list[Any]).decode
