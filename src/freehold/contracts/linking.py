@@ -21,12 +21,13 @@ def linked(filed: Sequence[F]) -> list[tuple[F, ...]]:
     """Return the chains: what supersedes each other together, each oldest first. A superseded id that is not on file,
     and a circle, are taken as far as they go."""
     by_id = {each.contract.id: each for each in filed}
+    before = {id: each.contract.supersedes for id, each in by_id.items()}
     groups: dict[str, list[F]] = {}
     depth: dict[str, int] = {}
     for id, each in by_id.items():
-        way = _back(id, by_id)
+        way, circle = _back(id, before)
         depth[id] = len(way)
-        groups.setdefault(way[-1], []).append(each)
+        groups.setdefault(min(circle, default=way[-1]), []).append(each)
     return [tuple(sorted(group, key=lambda each: _order(each, depth))) for group in groups.values()]
 
 
@@ -35,14 +36,15 @@ def _order(each: _Filed, depth: dict[str, int]) -> tuple[int, str, str]:
     return depth[contract.id], contract.term.start.isoformat(), contract.id
 
 
-def _back(id: str, by_id: dict[str, F]) -> list[str]:
-    """Return `id`, what it supersedes, what that supersedes and so on; of a circle its least id comes last."""
+def _back(id: str, before: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return `id`, what it supersedes, what that supersedes and so on, each once; and the circle that this goes into,
+    empty where it comes to an end. `before` is what each contract on file supersedes."""
     way = [id]
-    while (before := by_id[way[-1]].contract.supersedes) in by_id:
-        if before in way:
-            return [*way, min(way[way.index(before) :])]
-        way.append(before)
-    return way
+    while (older := before[way[-1]]) in before:
+        if older in way:
+            return way, way[way.index(older) :]
+        way.append(older)
+    return way, []
 
 
 def faults(filed: Sequence[tuple[Contract, str]], whole: bool = True) -> Iterator[Problem]:
@@ -54,6 +56,7 @@ def faults(filed: Sequence[tuple[Contract, str]], whole: bool = True) -> Iterato
         if contract.id in by_id:
             yield Problem(file, "id", f"{contract.id!r} is also the id in {by_id[contract.id][1]}", "ids are unique")
         by_id.setdefault(contract.id, (contract, file))
+    superseded = {id: contract.supersedes for id, (contract, _) in by_id.items()}
     followers: dict[str, Contract] = {}
     for contract, file in by_id.values():
         if not contract.supersedes or contract.supersedes == contract.id:
@@ -63,9 +66,9 @@ def faults(filed: Sequence[tuple[Contract, str]], whole: bool = True) -> Iterato
             if whole:
                 what = f"there is no contract {contract.supersedes!r}"
                 yield Problem(file, "supersedes", what, nearest(contract.supersedes, by_id))
-        elif contract.id in (way := _way(contract.id, by_id)):
-            circle = " -> ".join((contract.id, *way[: way.index(contract.id) + 1]))
-            yield Problem(file, "supersedes", f"goes in a circle: {circle}", "the oldest one supersedes nothing")
+        elif contract.id in (circle := _back(contract.id, superseded)[1]):
+            told = " -> ".join((*circle, contract.id))
+            yield Problem(file, "supersedes", f"goes in a circle: {told}", "the oldest one supersedes nothing")
         else:
             yield from _early(contract, before[0], file)
             if (
@@ -80,11 +83,3 @@ def _early(contract: Contract, before: Contract, file: str) -> Iterator[Problem]
     if contract.term.start <= before.term.start:
         what = f"{contract.term.start} is not after the start of {before.id}, {before.term.start}, which it supersedes"
         yield Problem(file, "term.start", what, "a contract holds until the one that supersedes it starts")
-
-
-def _way(id: str, by_id: Mapping[str, tuple[Contract, str]]) -> list[str]:
-    """Return what `id` supersedes, what that does, and so on, until one comes twice."""
-    way: list[str] = []
-    while (before := by_id[way[-1] if way else id][0].supersedes) in by_id and before not in way:
-        way.append(before)
-    return way
