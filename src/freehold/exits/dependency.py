@@ -36,11 +36,10 @@ from freehold.exits.substitutes import Alternatives, Substitutes, substitutes
 from freehold.ledger import reliance
 from freehold.ledger.reliance import Use
 from freehold.ledger.traffic import DAY
+from freehold.ledger.ways import PATIENCE
 from freehold.routing import Table
 from freehold.store import Store
 
-PATIENCE = 0.4
-"""Seconds that summing what is new may take before the answer goes out without it."""
 LINES = 6
 """Parts that have a line of their own in a trend; the others are put together."""
 

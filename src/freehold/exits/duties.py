@@ -16,10 +16,8 @@ from freehold.contracts.pace import since
 from freehold.contracts.register import Register
 from freehold.exits.stretches import begin
 from freehold.ledger import reliance
+from freehold.ledger.ways import PATIENCE
 from freehold.store import Store
-
-PATIENCE = 0.4
-"""Seconds that summing what is new may take before the answer goes out without it."""
 
 
 class Duties(msgspec.Struct, frozen=True):

@@ -12,6 +12,8 @@ import msgspec
 from freehold.ledger.entry import FIELDS, Entry
 from freehold.store import Store
 
+PATIENCE = 0.4
+"""Seconds that summing what is new may take before an answer goes out without it."""
 _DEFAULTS = dict(zip(reversed(FIELDS), reversed(Entry.__struct_defaults__), strict=False))
 _json = msgspec.json.Decoder(list[Any]).decode
 
