@@ -7,21 +7,22 @@ import asyncio
 import hashlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from freehold.contracts.binding import own
 from freehold.core.call import JSON_OBJECT, JSON_SCHEMA, Call
-from freehold.core.errors import BadRequest, Blocked, EngineError
+from freehold.core.errors import Blocked, EngineError
 from freehold.guards.find import KINDS, Finding, class_of, find
 from freehold.guards.names import Names
-from freehold.guards.policy import Action, Policy, Privacy, class_above, strictest
+from freehold.guards.policy import Action, Plan, Policy, Privacy, class_above, strictest
 from freehold.guards.restore import Forms, Restoring, tokenlike, whole, written
 from freehold.guards.shield import Flow, Look, Recipient, Send
 from freehold.guards.vault import Conversation, Value, Vault
 from freehold.ledger import Verdict
-from freehold.wire.dialects.openai_texts import Medium, Path, Text, media, others, repeated, replaced, texts
+from freehold.wire.dialects.openai_texts import Medium, Path, Text, media, others, replaced, texts
 
 NAME = "privacy"
 _BY_NAMES = frozenset({"NAME", "PLACE"})
@@ -30,8 +31,10 @@ _VERBS: dict[Action, str] = {"own": "own", "refuse": "block", "redact": "redact"
 _LONG = 256
 """Characters from which it is remembered that nothing was in a member: definitions of tools come with every call."""
 _REMEMBERED = 1024
-_LARGE = 256 * 1024
-"""Bytes of a call from which it is looked at beside the loop: a megabyte takes tens of milliseconds."""
+_LARGE = 64 * 1024
+"""Bytes of a call from which it is worked on beside the loop: a megabyte that is full of addresses takes seconds."""
+
+T = TypeVar("T")
 
 
 class Seen(msgspec.Struct):
@@ -61,18 +64,11 @@ class PrivacyShield:
         self._clean: dict[bytes, None] = {}
 
     async def inspect(self, look: Look) -> None:
-        rules = [policy for policy in look.plan.policies if acts(policy.privacy)]
+        rules = _rules(look.plan)
         if not rules and not self.classify:
             return
-        twice = repeated(look.call)
-        if twice is not None and not all(policy.dry_run for policy in rules):
-            raise BadRequest(
-                f"'{twice}' stands twice in one object of 'messages'.",
-                code="duplicate_key",
-                param="messages",
-                hint="send each member once: readers differ on which of two they believe",
-            )
-        seen = look.kept[NAME] = await self._see(look.call, rules)
+        look.require_single_members(rules)
+        seen = look.kept[NAME] = await self._see(look, look.call, rules)
         for _, findings in seen.found:
             for each in findings:
                 look.found[each.kind] = look.found.get(each.kind, 0) + 1
@@ -117,7 +113,7 @@ class PrivacyShield:
         seen.forms = None
         if call.fields is not seen.fields:
             # Somebody has changed the call meanwhile.
-            again = await self._see(call, [policy for policy in look.plan.policies if acts(policy.privacy)])
+            again = await self._see(look, call, _rules(look.plan))
             again.passing = seen.passing
             seen = look.kept[NAME] = again
         if not seen.found:
@@ -127,16 +123,10 @@ class PrivacyShield:
             return call
         _refuse_names(look, seen, acted, to)
         tokens = await self._tokens(look, seen, {kind for kind, done in acted.items() if done == "pseudonymise"})
-        new: dict[Path, str] = {}
-        for text, findings in seen.found:
-            changed = [each for each in findings if acted[each.kind] != "pass"]
-            if changed:
-                new[text.path] = _changed(text, changed, tokens)
-                for each in changed:
-                    look.redactions[each.kind] = look.redactions.get(each.kind, 0) + 1
         if tokens:
-            seen.forms = Forms({token: words for (_, words), token in tokens.items()})
-        return replaced(call, new)
+            seen.forms = await _aside(call, lambda: Forms({token: words for (_, words), token in tokens.items()}))
+        changed, look.redactions = await _aside(call, lambda: _changes(seen, acted, tokens))
+        return await _aside(call, lambda: replaced(call, changed))
 
     def _decide(self, look: Look, kind: str, call: Call, to: Recipient) -> Action:
         """Return what is done about a kind, and put on record who wants it so. Raises Blocked."""
@@ -165,12 +155,13 @@ class PrivacyShield:
         ]
         if not values:
             return {}
-        taken: set[str] = set().union(*(tokenlike(text.text) for text in seen.words))
+        taken = await _aside(look.call, lambda: set[str]().union(*(tokenlike(text.text) for text in seen.words)))
         if look.call.session is not None:
             return await self._vault.pseudonyms(look.conversation, values, taken)
         if seen.passing is None:
             seen.passing = Conversation.begun()
-        return seen.passing.name(values, taken)
+        passing = seen.passing
+        return await _aside(look.call, lambda: passing.name(values, taken))
 
     def stream(self, look: Look, send: Send) -> Flow | None:
         forms = _forms(look)
@@ -178,23 +169,22 @@ class PrivacyShield:
 
     async def whole(self, look: Look, body: bytes) -> bytes:
         forms = _forms(look)
-        return body if forms is None else whole(forms, body, quoted=_is_json(look.call))
+        if forms is None:
+            return body
+        return await _aside(look.call, lambda: whole(forms, body, quoted=_is_json(look.call)))
 
-    async def _see(self, call: Call, rules: Sequence[Policy]) -> Seen:
-        """Look at all words of a call."""
+    async def _see(self, look: Look, call: Call, rules: Sequence[Policy]) -> Seen:
+        """Look at all words of a call: the one that was asked, or what somebody has made of it."""
         kinds = None if self.classify else _kinds(rules)
-        said = texts(call)
-        beside = others(call, self._may_hold)
-        if call.size < _LARGE:
-            found = [find(text.text, kinds) for text in said]
-        else:  # others are not to wait for that
-            found = await asyncio.to_thread(lambda: [find(text.text, kinds) for text in said])
+        read = look.texts if call is look.call else lambda: texts(call)
+        said, beside = await _aside(call, lambda: (read(), others(call, self._may_hold)))
+        words = said + beside
+        found = await _aside(call, lambda: [find(text.text, kinds) for text in words])
         wanted = [rule.dry_run for rule in rules if rule.privacy.names]
         if wanted:
             by_names = await self._find_names([text.text for text in said], needed=not all(wanted))
-            found = [_together(first, more) for first, more in zip(found, by_names, strict=True)]
-        found += [find(text.text, kinds) for text in beside]
-        words = said + beside
+            together = [_together(first, more) for first, more in zip(found, by_names, strict=False)]
+            found = together + found[len(said) :]
         held = [(text, findings) for text, findings in zip(words, found, strict=True) if findings]
         return Seen(call.fields, words, held, media(call))
 
@@ -225,6 +215,19 @@ class PrivacyShield:
             self._clean.clear()
         self._clean[digest] = None
         return False
+
+
+async def _aside(call: Call, work: Callable[[], T]) -> T:
+    """Do what takes long for a large call, for which others are not to wait."""
+    return work() if call.size < _LARGE else await asyncio.to_thread(work)
+
+
+def _rules(plan: Plan) -> tuple[Policy, ...]:
+    """Return the policies of a plan that do anything about what is found."""
+    known: tuple[Policy, ...] | None = plan.kept.get(NAME)
+    if known is None:
+        known = plan.kept[NAME] = tuple(policy for policy in plan.policies if acts(policy.privacy))
+    return known
 
 
 def acts(said: Privacy) -> bool:
@@ -313,6 +316,20 @@ def _refuse_names(look: Look, seen: Seen, acted: Mapping[str, Action], to: Recip
             if acted[each.kind] != "pass":
                 policies = look.plan.enforced
                 raise _blocked([each.kind], next(p for p in policies if action(p.privacy, each.kind, to) != "pass"), to)
+
+
+def _changes(
+    seen: Seen, acted: Mapping[str, Action], tokens: Mapping[Value, str]
+) -> tuple[dict[Path, str], dict[str, int]]:
+    """Return the texts that are to stand in the call instead, and how much is gone from them, by kind."""
+    new: dict[Path, str] = {}
+    gone: Counter[str] = Counter()
+    for text, findings in seen.found:
+        changed = [each for each in findings if acted[each.kind] != "pass"]
+        if changed:
+            new[text.path] = _changed(text, changed, tokens)
+            gone.update(each.kind for each in changed)
+    return new, dict(gone)
 
 
 def _changed(text: Text, findings: Sequence[Finding], tokens: Mapping[Value, str]) -> str:

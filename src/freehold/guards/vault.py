@@ -9,10 +9,11 @@ their own rows included.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import os
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -33,8 +34,13 @@ _NONCE = 12
 _HOUSE, _NEVER = "house", (1 << 63) - 1
 """The row that says which house's key the vault is written with, and when it ends."""
 _AT_ONCE = 500
+_MANY = 500
+"""Pseudonyms from which they are opened and sealed beside the loop: so many take some ten milliseconds."""
+KEPT = 200_000
+"""Pseudonyms that a worker knows at most, beside those of the conversation used last: about 100 MiB."""
 _TRIES = 5
 
+T = TypeVar("T")
 Value = tuple[str, str]
 """A kind of finding and the words found."""
 
@@ -213,14 +219,15 @@ class Vault:
         id_, nonce, wrapped, expires_at = rows[0][:4]
         if known is None or known.id != id_:
             known = Conversation(id_, _open(self._wrap, nonce, wrapped, f"{name} {id_}"), True)
-        for _, _, _, _, token, kind, nonce, ciphertext in rows:
-            if token is not None and token not in known.values:
-                words = _open(known.secret, nonce, ciphertext, f"{id_} {token}")
-                known.give((kind, words.decode("utf-8", "surrogatepass")), token)
+        unknown = [row[4:] for row in rows if row[4] is not None and row[4] not in known.values]
+        secret = known.secret
+        for value, token in await _aside(len(unknown), lambda: _opened(secret, id_, unknown)):
+            known.give(value, token)
         known.read_at, known.expires_at = at, expires_at
         self._known[name] = known  # last, as the one used last
-        if len(self._known) > self._most:
-            del self._known[next(iter(self._known))]
+        kept = sum(len(each.values) for each in self._known.values())
+        while len(self._known) > 1 and (len(self._known) > self._most or kept - len(known.values) > KEPT):
+            kept -= len(self._known.pop(next(iter(self._known))).values)
         return known
 
     async def _write(self, name: str, known: Conversation, new: list[Value], taken: Collection[str]) -> None:
@@ -232,11 +239,8 @@ class Vault:
             await self._store.write((_NEW_KEY, [(known.id, name, *sealed, at, at + self._span)]))
             return
         # On a copy: nothing is known that is not in the store.
-        named = msgspec.structs.replace(known, values=dict(known.values), tokens=dict(known.tokens)).name(new, taken)
-        rows: list[tuple[object, ...]] = []
-        for (kind, words), token in named.items():
-            sealed = _shut(known.secret, words.encode("utf-8", "surrogatepass"), f"{known.id} {token}")
-            rows.append((known.id, token, kind, *sealed, at))
+        draft = msgspec.structs.replace(known, values=dict(known.values), tokens=dict(known.tokens))
+        rows = await _aside(len(new), lambda: _sealed(draft, new, taken, at))
         steps = [(_NEW_TOKEN, rows)] if rows else []
         goes_on = "UPDATE vault_key SET expires_at = ? WHERE id = ?"
         await self._store.write(*steps, (goes_on, [(at + self._span, known.id)]))
@@ -250,6 +254,29 @@ _NEW_TOKEN = (
     "INSERT INTO vault(key, token, kind, nonce, ciphertext, created_at) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"
 )
+
+
+async def _aside(size: int, work: Callable[[], T]) -> T:
+    """Do what takes long for many pseudonyms, for which others are not to wait."""
+    return work() if size < _MANY else await asyncio.to_thread(work)
+
+
+def _opened(secret: bytes, id_: str, rows: Iterable[Row]) -> list[tuple[Value, str]]:
+    """Return what rows of token, kind, nonce and ciphertext stand for."""
+    found: list[tuple[Value, str]] = []
+    for token, kind, nonce, ciphertext in rows:
+        words = _open(secret, nonce, ciphertext, f"{id_} {token}")
+        found.append(((kind, words.decode("utf-8", "surrogatepass")), token))
+    return found
+
+
+def _sealed(draft: Conversation, new: list[Value], taken: Collection[str], at: int) -> list[Row]:
+    """Return rows for new pseudonyms, which `draft` is given."""
+    rows: list[Row] = []
+    for (kind, words), token in draft.name(new, taken).items():
+        sealed = _shut(draft.secret, words.encode("utf-8", "surrogatepass"), f"{draft.id} {token}")
+        rows.append((draft.id, token, kind, *sealed, at))
+    return rows
 
 
 def _aead(key: bytes) -> AESGCM:

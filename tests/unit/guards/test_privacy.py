@@ -19,7 +19,7 @@ from freehold.core.call import Call
 from freehold.core.errors import BadRequest, Blocked, EngineError, StoreError
 from freehold.guards.finding import KINDS, Finding
 from freehold.guards.policy import ACTIONS, Action, Plan, Policy, Privacy, strictest
-from freehold.guards.privacy import NAME, PrivacyShield, action
+from freehold.guards.privacy import NAME, PrivacyShield, _together, action
 from freehold.guards.shield import Look
 from freehold.guards.vault import Vault
 from freehold.ledger import Verdict
@@ -369,6 +369,33 @@ async def test_arguments_and_results_of_tools(vault: Vault) -> None:
     given_arguments = json.loads(shown[1]["tool_calls"][0]["function"]["arguments"])
     (token,) = tokens_in(given_arguments["to"])
     assert json.loads(shown[2]["content"]) == {"sent": [f"<{token}>"]} and given_arguments["n"] == 1
+
+
+@pytest.mark.parametrize("done", ["pseudonymise", "redact", "refuse"])
+async def test_what_stands_in_a_name_does_not_leave(vault: Vault, done: Action) -> None:
+    """The name of a member, or of a wildcard's model, cannot be another one."""
+    for model, more in (("gpt", {f"of {BOB}": 1}), (f"wild/{BOB}", {}), ("gpt", {"metadata": {BOB: "x"}})):
+        call = chat("x", **more)
+        call.asked = model
+        if "metadata" in more and done != "refuse":  # below a member that nobody knows they are words as others
+            assert BOB not in await sent(PrivacyShield(vault), look_at(call, policy(outside=done)))
+            continue
+        with pytest.raises(Blocked) as e:
+            await sent(PrivacyShield(vault), look_at(call, policy(outside=done)))
+        assert "e-mail addresses" in e.value.message and BOB not in e.value.message
+        assert "x" in await sent(PrivacyShield(vault), look_at(call, policy(outside=done)), OWN)
+    assert await vault.size() == (0, 0)
+
+
+async def test_names_found_by_two_do_not_overlap() -> None:
+    first = [Finding("EMAIL", 10 * n, 10 * n + 5) for n in range(100)]
+    more = [Finding("NAME", at, at + 3) for at in range(1000)]
+    merged = _together(first, more)
+    assert [each for each in merged if each.kind == "EMAIL"] == first
+    gaps = {(each.start, each.end) for each in merged if each.kind == "NAME"}
+    assert gaps == {(10 * n + at, 10 * n + at + 3) for n in range(99) for at in (5, 6, 7)} | {
+        (at, at + 3) for at in range(995, 1000)
+    }
 
 
 async def test_embeddings_get_a_word_that_is_always_the_same(vault: Vault) -> None:

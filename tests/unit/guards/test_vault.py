@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from freehold import store as stores
 from freehold.core.clock import DAY
 from freehold.core.errors import ConfigError, StoreError
+from freehold.guards import vault as vaults
 from freehold.guards.vault import FRESH, Conversation, Vault
 from freehold.store import Store
 
@@ -173,6 +174,24 @@ async def test_tokens_that_collide_are_told_apart_across_workers(store: Store) -
     second = await two.pseudonyms("k/one", [ANN], ())
     assert second[ANN] != token
     assert await one.reveal("k/one", token) == BOB[1] and await one.reveal("k/one", second[ANN]) == ANN[1]
+
+
+async def test_a_worker_does_not_know_all_of_long_conversations(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vaults, "KEPT", 1000)
+    monkeypatch.setattr(vaults, "_MANY", 100)
+    vault = Vault(store, KEY)
+    given = {
+        at: await vault.pseudonyms(f"k/{at}", [("EMAIL", f"p{at}.{n}@x.example") for n in range(400)], ())
+        for at in range(6)
+    }
+    assert [len(each.values) for each in vault._known.values()] == [400] * 3
+    long = [("EMAIL", f"long{n}@x.example") for n in range(1500)]
+    given[6] = await vault.pseudonyms("k/6", long, ())
+    assert [len(each.values) for each in vault._known.values()] == [400, 400, 1500]  # the one under way counts not
+    await vault.pseudonyms("k/7", [BOB], ())
+    assert [len(each.values) for each in vault._known.values()] == [1]
+    for at, tokens in given.items():
+        assert await vault.pseudonyms(f"k/{at}", tokens, ()) == tokens, "what is not known is read again"
 
 
 # -- tokens, without any store -----------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 know what is looked for in them.
 
 A place is a path of names and indexes. Where the last step is a number, it counts the strings and numbers of what
-stands there: of the JSON inside a string (a tool call's arguments), or of a member that has no form we know.
+stands there: of the JSON inside a string (a tool call's arguments), or of a member that has no form we know. The place
+of a name is that of what it names, and "name": nothing can be put there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from msgspec import Raw
 from freehold.core.call import Call
 
 Path = tuple[str | int, ...]
-Role = Literal["system", "user", "assistant", "tool", "prompt", "input", "other"]
+Role = Literal["system", "user", "assistant", "tool", "prompt", "input", "other", "name"]
 Medium = Literal["image", "audio", "file", "tokens"]
 Member = Literal["messages", "prompt", "suffix", "input"]
 
@@ -51,19 +52,37 @@ _WORDS: dict[str, tuple[Member, ...]] = {
     "embedding": ("input",),
     "moderation": ("input",),
 }
-_SAID = frozenset({"content", "tool_calls", "function_call", "refusal", "reasoning_content"})
 _FIXED = frozenset(
     {
-        "encoding_format", "logit_bias", "modalities", "model", "reasoning_effort", "service_tier", "stream_options",
+        "encoding_format", "logit_bias", "modalities", "reasoning_effort", "service_tier", "stream_options",
         "verbosity",
     }
 )  # fmt: skip
-"""Members that hold none but known words."""
+"""Members that hold known words, as a rule."""
+_WORDS_KNOWN = re.compile(rb'(?:[\[\]{}:,\s"a-z_.-]|\d{1,6}(?!\d))*+')
 _SCHEMAS = frozenset({"tools", "functions", "response_format"})
 """Members whose numbers are bounds, not somebody's."""
-_NO_WORDS = frozenset({"role", "tool_call_id", "id", "type"})
+_SPOKEN, _LABEL, _MEDIUM = "spoken", "label", "medium"
+"""What a member is: words that `texts` returns; a name that is no word while it is made of letters and digits; a medium
+itself."""
+Form = Mapping[str, Any]
+_PART: Form = {
+    "type": _LABEL, "text": _SPOKEN, "refusal": _SPOKEN,
+    "image_url": {"url": _MEDIUM, "detail": _LABEL},
+    "input_audio": {"data": _MEDIUM, "format": _LABEL},
+    "file": {"file_data": _MEDIUM, "file_id": _LABEL},
+}  # fmt: skip
+_CALLED: Form = {"name": _LABEL, "arguments": _SPOKEN}
+_CALL: Form = {"id": _LABEL, "type": _LABEL, "function": _CALLED, "custom": {"name": _LABEL, "input": _SPOKEN}}
+_MESSAGE: Form = {
+    "role": _LABEL, "id": _LABEL, "type": _LABEL, "tool_call_id": _LABEL, "content": [_PART], "refusal": _SPOKEN,
+    "reasoning_content": _SPOKEN, "tool_calls": [_CALL], "function_call": _CALLED,
+}  # fmt: skip
+"""Members of a message; a list stands for a list of such, or for words."""
+_LETTERS = re.compile(rb'"[A-Za-z0-9_.-]{0,64}"')
+_BASE64 = re.compile(rb'"(?:data:[^",]{0,200};base64,)?[A-Za-z0-9+/=_-]*+"')
 _STARTS = frozenset(b'"[{')
-_QUOTE = ord('"')
+_QUOTE, _LIST, _OBJECT = ord('"'), ord("["), ord("{")
 _NONE = Raw(b"null")
 _SCALAR = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?\d[\d.eE+-]*+', re.DOTALL)
 _FIELD = re.compile(r"[a-z_]{1,32}")
@@ -112,25 +131,26 @@ def texts(call: Call) -> list[Text]:
 
 def others(call: Call, maybe: Callable[[str], bool] | None = None) -> list[Text]:
     """Return every further string that leaves with `call` (of user, metadata, tools, names, addresses of pictures, and
-    members that nobody knows), and numbers long enough to be somebody's. Media themselves are left out.
+    members that nobody knows, their names too), and numbers long enough to be somebody's. Media themselves are left
+    out, and what is but a label: ids and names of tools made of letters and digits.
 
     `maybe` is asked first of each member as a whole, as JSON text: whether anything in it can matter.
     """
     out: list[Text] = []
+    below = call.asked.partition("/")[2]
+    if below:  # the model of a wildcard is what the caller says
+        out.append(Text(("model", "name"), "name", below))
     for name, raw in call.fields.items():
-        if name in _FIXED or name in _WORDS[call.kind] or memoryview(raw)[0] not in _STARTS:
+        if _FIELD.fullmatch(name) is None:
+            out.append(Text((name, "name"), "name", name))
+        if name == "model" or name in _WORDS[call.kind] or memoryview(raw)[0] not in _STARTS:
             continue
-        out += _rest((name,), raw, maybe, numbers=name not in _SCHEMAS)
+        if name not in _FIXED or _WORDS_KNOWN.fullmatch(raw) is None:
+            out += _rest((name,), raw, maybe, numbers=name not in _SCHEMAS)
     if call.kind == "moderation":
-        out += _addresses(("input",), call.fields.get("input", _NONE))
+        out += _each(("input",), call.fields.get("input", _NONE), _PART, maybe)
     if call.kind == "chat" and not _is_plain(call.fields["messages"]):
-        for place, message in enumerate(_items.decode(call.fields["messages"])):
-            at: Path = ("messages", place)
-            for name, raw in _members.decode(message).items():
-                if name == "content" and memoryview(raw)[0] == ord("["):
-                    out += _addresses((*at, name), raw)
-                elif name not in _SAID and name not in _NO_WORDS and memoryview(raw)[0] in _STARTS:
-                    out += _rest((*at, name), raw, maybe, numbers=True)
+        out += _each(("messages",), call.fields["messages"], _MESSAGE, maybe)
     return out
 
 
@@ -208,7 +228,7 @@ def put(raw: Raw, edits: Mapping[Path, str]) -> Raw:
         if first == _QUOTE:
             return Raw(_encode(_substituted(_string.decode(raw), scalars)))
         return Raw(_substituted(bytes(raw).decode(), scalars).encode())
-    if first == ord("["):
+    if first == _LIST:
         items = _items.decode(raw)
         for index, edit in below.items():
             items[int(index)] = put(items[int(index)], edit)
@@ -328,14 +348,36 @@ def _rest(path: Path, raw: Raw, maybe: Callable[[str], bool] | None, *, numbers:
         yield Text((*path, count), "other", found)
 
 
-def _addresses(path: Path, raw: Raw) -> Iterator[Text]:
-    """Where pictures are to be fetched from, and the names of files."""
-    parts = _any.decode(raw)
-    for place, part in enumerate(parts if isinstance(parts, list) else ()):
-        if not isinstance(part, dict):
+def _each(path: Path, raw: Raw, form: Form, maybe: Callable[[str], bool] | None) -> Iterator[Text]:
+    """The further texts of each object in a list."""
+    for place, item in enumerate(_items.decode(raw) if memoryview(raw)[0] == _LIST else ()):
+        if memoryview(item)[0] == _OBJECT:
+            yield from _beside((*path, place), item, form, maybe)
+
+
+def _beside(path: Path, raw: Raw, form: Form, maybe: Callable[[str], bool] | None) -> Iterator[Text]:
+    """The texts of an object of a known form that are not its words."""
+    for name, value in _members.decode(raw).items():
+        known, first = form.get(name), memoryview(value)[0]
+        if known is None and _FIELD.fullmatch(name) is None:
+            yield Text((*path, name, "name"), "name", name)
+        if first not in _STARTS or _is_known(known, first, value):
             continue
-        for kind, member in (("image_url", "url"), ("file", "filename")):
-            inner = part.get(kind)
-            given = inner.get(member) if isinstance(inner, dict) else None
-            if isinstance(given, str) and not given.startswith("data:"):
-                yield Text((*path, place, kind, member), "other", given)
+        at = (*path, name)
+        if isinstance(known, list) and first == _LIST:
+            yield from _each(at, value, known[0], maybe)
+        elif isinstance(known, dict) and first == _OBJECT:
+            yield from _beside(at, value, known, maybe)
+        else:
+            yield from _rest(at, value, maybe, numbers=True)
+
+
+def _is_known(known: Any, first: int, value: Raw) -> bool:
+    """Whether what stands in a member needs no look here: it is looked at as words, or it holds none."""
+    if known is None or first != _QUOTE:
+        return False
+    if known == _LABEL:
+        return _LETTERS.fullmatch(value) is not None
+    if known == _MEDIUM:
+        return _BASE64.fullmatch(value) is not None
+    return known == _SPOKEN or isinstance(known, list)

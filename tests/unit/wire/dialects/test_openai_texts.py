@@ -163,6 +163,58 @@ def test_what_else_leaves_with_a_call() -> None:
     assert again["messages"][0]["content"][0]["image_url"]["url"] == "X"
 
 
+BOB = "bob@x.example"
+CALLED = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def called(**more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": None, "tool_calls": [{**CALLED, **more}]}
+
+
+@pytest.mark.parametrize(
+    ("message", "more"),
+    [
+        ({"content": [{"type": "text", "text": "x", "note": BOB}]}, {}),
+        ({"content": [{"type": "text", "text": "x", "deep": {"note": [1, BOB]}}]}, {}),
+        ({"content": [{"type": "image_url", "image_url": {"url": "https://x", "detail": BOB}}]}, {}),
+        ({"content": [{"type": "image_url", "image_url": {"url": f"data:text/plain,{BOB}"}}]}, {}),
+        ({"content": [{"type": "image_url", "image_url": {"url": BOB}}]}, {}),
+        ({"content": [{"type": "file", "file": {"file_id": BOB}}]}, {}),
+        ({"content": "x", "type": BOB}, {}),
+        ({"content": "x", "id": BOB}, {}),
+        ({"role": "tool", "content": "x", "tool_call_id": BOB}, {}),
+        (called(id=BOB), {}),
+        (called(note={"of": BOB}), {}),
+        (called(function={"name": BOB, "arguments": "{}"}), {}),
+        (called(function={"name": "f", "arguments": "{}", "note": BOB}), {}),
+        ({"role": "assistant", "content": "x", "function_call": {"name": BOB, "arguments": "{}"}}, {}),
+        ({"content": "x"}, {"service_tier": BOB}),
+        ({"content": "x"}, {"modalities": ["text", BOB]}),
+        ({"content": "x"}, {"logit_bias": {BOB: 1}}),
+        ({"content": "x"}, {"stream": True, "stream_options": {"include_usage": True, "of": BOB}}),
+    ],
+)
+def test_nothing_stands_where_nobody_looks(message: dict[str, Any], more: dict[str, Any]) -> None:
+    call = chat({"role": "user", **message}, **more)
+    (found,) = [text for text in others(call, lambda member: "@" in member) if "bob@" in text.text]
+    again = replaced(call, {found.path: "X"})
+    assert b"bob@" not in openai.encode(again.fields) and b"X" in openai.encode(again.fields)
+
+
+def test_names_of_members_and_of_a_wildcards_model() -> None:
+    call = chat({"role": "user", "content": [{"type": "text", "text": "x", BOB: 1}], "x-y": 1}, **{"of " + BOB: 1})
+    call.asked = f"wild/{BOB}"
+    named = [text for text in others(call) if text.role == "name"]
+    assert sorted(text.text for text in named) == [BOB, BOB, f"of {BOB}", "x-y"]
+    assert len({text.path for text in named}) == 4
+
+
+def test_labels_are_no_words() -> None:
+    call = chat(called(id="call_4111111111111111"), {"role": "tool", "content": "x", "tool_call_id": "9" * 16})
+    assert others(call) == []
+    assert others(chat({"role": "user", "content": "x"}, service_tier="auto", reasoning_effort="low")) == []
+
+
 def test_members_that_cannot_matter_are_passed_over_whole() -> None:
     call = chat({"role": "user", "content": "x"}, user="bob@x.example", metadata={"a": "b"}, extra="\u00e9@b.c")
     asked: list[str] = []
