@@ -8,6 +8,7 @@ from freehold.console import (
     dependency_api,
     deployments,
     gap_api,
+    guards_api,
     keys_api,
     ledger_api,
     models_api,
@@ -26,6 +27,6 @@ def endpoints(office: Office) -> list[Endpoint]:
     """Return the endpoints below /api/admin, but for members and their sessions."""
     rooms = (
         overview, deployments, models_api, keys_api, ledger_api, settings_api, dependency_api, gap_api, contracts_api,
-        settlement_api, seen_api,
+        settlement_api, seen_api, guards_api,
     )  # fmt: skip
     return [endpoint for room in rooms for endpoint in room.endpoints(office)]

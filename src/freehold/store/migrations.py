@@ -319,6 +319,20 @@ MIGRATIONS += (
             "INSERT INTO meta(name, value) VALUES ('sight', 0)",
         ),
     ),
+    Migration(
+        14,
+        "decided",
+        (
+            # Sums of verdicts by hour (`at`: its begin) and way: all that tells them apart, as a JSON array; and which
+            # entries something was stopped in; up to the entry that meta `decided` names: derived from `entry`, may be
+            # emptied.
+            """CREATE TABLE decided(
+                at BIGINT NOT NULL, way TEXT NOT NULL, times BIGINT NOT NULL, last_at BIGINT NOT NULL,
+                last_seq BIGINT NOT NULL, PRIMARY KEY (at, way))""",
+            "CREATE TABLE stopped(seq BIGINT PRIMARY KEY, at BIGINT NOT NULL)",
+            "INSERT INTO meta(name, value) VALUES ('decided', 0)",
+        ),
+    ),
 )
 
 

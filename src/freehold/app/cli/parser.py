@@ -16,6 +16,7 @@ from freehold.app.cli import (
     dependency,
     doctor,
     gap,
+    guards,
     history,
     keys,
     ledger,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _GROUPS = (
     server, configuration, doctor, console, models, keys, teams, members, ledger, contracts, dependency, gap, settle,
-    seen, vault, chat, history,
+    seen, guards, vault, chat, history,
 )  # fmt: skip
 
 
