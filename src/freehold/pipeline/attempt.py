@@ -24,7 +24,7 @@ from freehold.pipeline.turn import About, Receiver, Reply
 from freehold.pipeline.watch import Guarded
 from freehold.providers import Outgoing, Provider
 from freehold.routing import Breaker, Candidate
-from freehold.wire.client import was_sent
+from freehold.wire.client import Origin, was_sent
 from freehold.wire.dialects import openai
 
 if TYPE_CHECKING:
@@ -102,32 +102,7 @@ class Attempt(msgspec.Struct):
             if look is not None and receiver is not None:
                 receiver = guarded = Guarded(receiver, look, house.shields_of(turn.call))
             tap = self.tap = Tap(receiver, about, outgoing.strip_usage, keep, policy.reply_bytes)
-            self.number = turn.attempts
-            self.promised_at = now_ns()
-            self.bond = turn.snapshot.bonds.at(deployment.name, self.promised_at) or NOTHING
-            waiting = house.ledger.promise(turn.call.id, self.number, self._intent)
-            if waiting is not None:
-                await waiting
-            turn.attempts += 1
-            sent_at = self.sent_at = tick()
-            about.overhead = sent_at - turn.started - turn.elsewhere
-            error: FreeholdError | None = None
-            try:
-                times = deployment.timeouts if receiver is not None else deployment.whole_timeouts
-                await house.client.send(origin, b"POST", outgoing.target, outgoing.headers, outgoing.body, tap, times)
-                tap.end()
-            except FreeholdError as e:
-                error = e
-            if look is not None and look.stopped is not None:
-                error = look.stopped
-            ended = tick()
-            turn.elsewhere += ended - sent_at
-            if tap.began:
-                turn.began = True
-            if error is None and tap.status == 200 and receiver is None:
-                self.metered = openai.metered(tap.body())
-            if self.metered is None:
-                error = _judge(tap, provider, receiver is not None, error)
+            ended, error = await self._ask(tap, provider, origin, outgoing)
             body = tap.body() if tap.events is None else b""
             if look is not None and error is None:
                 body, error = await self._let_through(look, body, guarded)
@@ -153,6 +128,40 @@ class Attempt(msgspec.Struct):
             house.health.leave(deployment)
             if guarded is not None:
                 guarded.close()
+
+    async def _ask(
+        self, tap: Tap, provider: Provider, origin: Origin, outgoing: Outgoing
+    ) -> tuple[float, FreeholdError | None]:
+        """Promise the attempt to the ledger, send it and take the answer; return when that was over, and what is wrong
+        with it."""
+        house, turn, deployment, streamed = self.house, self.turn, self.candidate.deployment, tap.receiver is not None
+        self.number = turn.attempts
+        self.promised_at = now_ns()
+        self.bond = turn.snapshot.bonds.at(deployment.name, self.promised_at) or NOTHING
+        waiting = house.ledger.promise(turn.call.id, self.number, self._intent)
+        if waiting is not None:
+            await waiting
+        turn.attempts += 1
+        sent_at = self.sent_at = tick()
+        tap.about.overhead = sent_at - turn.started - turn.elsewhere
+        error: FreeholdError | None = None
+        try:
+            times = deployment.timeouts if streamed else deployment.whole_timeouts
+            await house.client.send(origin, b"POST", outgoing.target, outgoing.headers, outgoing.body, tap, times)
+            tap.end()
+        except FreeholdError as e:
+            error = e
+        if turn.look is not None and turn.look.stopped is not None:
+            error = turn.look.stopped
+        ended = tick()
+        turn.elsewhere += ended - sent_at
+        if tap.began:
+            turn.began = True
+        if error is None and tap.status == 200 and not streamed:
+            self.metered = openai.metered(tap.body())
+        if self.metered is None:
+            error = _judge(tap, provider, streamed, error)
+        return ended, error
 
     async def _as_seen(self, look: Look) -> Call:
         """Return the call as the deployment may see it. Raises Blocked."""
