@@ -129,7 +129,7 @@ class Data(Table, frozen=True, kw_only=True):
 
     default: DataClass = "internal"  # class of a call that nobody classed
     found: bool = True  # a call in which a guard finds personal data or a secret is raised to that class
-    areas: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)  # sets of regions, beside eu, eea, uk, ch, us, europe
+    areas: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)  # sets of regions, beside the shipped
     rules: dict[DataClass, DataRule] = msgspec.field(default_factory=dict)  # by class: what a recipient has promised
 
 
