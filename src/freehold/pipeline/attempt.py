@@ -12,7 +12,7 @@ from freehold.contracts import charge
 from freehold.contracts.binding import NOTHING, Bond
 from freehold.core.call import Call, Usage
 from freehold.core.clock import now_ns, tick
-from freehold.core.errors import Blocked, FreeholdError, Refused, UpstreamBroken
+from freehold.core.errors import Blocked, FreeholdError, Refused, TermsForbid, UpstreamBroken
 from freehold.guards import vendor
 from freehold.guards.policy import Plan
 from freehold.guards.shield import Look
@@ -137,7 +137,7 @@ class Attempt(msgspec.Struct):
         house, turn, deployment, streamed = self.house, self.turn, self.candidate.deployment, tap.receiver is not None
         self.number = turn.attempts
         self.promised_at = now_ns()
-        self.bond = turn.snapshot.bonds.at(deployment.name, self.promised_at) or NOTHING
+        self.bond = self._bound()
         waiting = house.ledger.promise(turn.call.id, self.number, self._intent)
         if waiting is not None:
             await waiting
@@ -162,6 +162,17 @@ class Attempt(msgspec.Struct):
         if self.metered is None:
             error = _judge(tap, provider, streamed, error)
         return ended, error
+
+    def _bound(self) -> Bond:
+        """Return what holds as the words leave. Raises TermsForbid: time has gone by since somebody was chosen, and a
+        contract may have ended."""
+        turn, call, deployment, at = self.turn, self.turn.call, self.candidate.deployment, self.promised_at
+        why = turn.snapshot.bonds.refusal(deployment, call.data_class, call.use, at)
+        if why:
+            said = f"{deployment.name}: {why}"
+            turn.passed = (*turn.passed, Verdict("contract", "input", call.data_class, 0, "pass over", "", False, said))
+            raise TermsForbid(f"The call may go no further. {said}.", hint="ask again: another model may take it")
+        return turn.snapshot.bonds.at(deployment.name, at) or NOTHING
 
     async def _as_seen(self, look: Look) -> Call:
         """Return the call as the deployment may see it. Raises Blocked."""

@@ -217,7 +217,7 @@ class Pipeline:
                 while True:
                     try:
                         return await Attempt(self, turn, candidate).run()
-                    except Unsupported as e:
+                    except (Unsupported, TermsForbid) as e:
                         last = last or e
                         break
                     except FAILURES as e:

@@ -10,12 +10,15 @@ import pytest
 from tests.unit.pipeline.test_attempt import NAME, House, Reader
 
 from freehold.access import Key
+from freehold.contracts.binding import Bond, Bonds
 from freehold.contracts.organisation import Organisation
 from freehold.core.clock import tick
 from freehold.core.errors import Blocked, TermsForbid, UpstreamFault
 from freehold.guards.policy import Moderation, Policies, Policy, Privacy
 from freehold.guards.shield import Flow, Look, Send
 from freehold.ledger import Verdict
+from freehold.pipeline import attempt, flow
+from freehold.routing import Route, Table, Target
 from freehold.wire.dialects import openai
 
 LOOKS = Policy(privacy=Privacy(outside="redact"))
@@ -124,6 +127,33 @@ async def test_what_is_blocked_does_not_leave_and_is_on_record() -> None:
     assert (entry.kind, entry.error, entry.status, entry.deployment) == ("outcome", "content_filter", 400, "")
     assert [(v.by, v.category, v.action) for v in entry.verdicts] == [("rules", "violence", "block")]
     assert made.sent == []  # type: ignore[attr-defined]
+    assert made.pipeline.metrics.inflight == 0
+
+
+@pytest.mark.parametrize("further", [False, True])
+async def test_a_contract_that_ends_between_choice_and_promise(monkeypatch: pytest.MonkeyPatch, further: bool) -> None:
+    """Midnight comes while a call waits: it goes to the next target, or nowhere."""
+    made = house(Guard())
+    snapshot, end = made.pipeline.snapshot, 10**18
+    two = msgspec.structs.replace(made.deployment, name="two")
+    table = Table(
+        {NAME: made.deployment, "two": two}, {NAME: Route(NAME, (Target(NAME),), ("two",) if further else ())}
+    )
+    bonds = Bonds({NAME: (Bond(contract="ended", terms="0", last=end),)})
+    providers = {**snapshot.providers, "two": snapshot.providers[NAME]}
+    made.pipeline.snapshot = msgspec.structs.replace(snapshot, table=table, providers=providers, bonds=bonds)
+    monkeypatch.setattr(flow, "now_ns", lambda: end - 1)
+    monkeypatch.setattr(attempt, "now_ns", lambda: end)
+    if further:
+        await run(made, False)
+        intent, outcome = made.book.entries
+        assert (intent.deployment, outcome.deployment, outcome.error) == ("two", "two", "")
+    else:
+        with pytest.raises(TermsForbid):
+            await run(made, False)
+        (outcome,) = made.book.entries
+        assert (outcome.deployment, outcome.error) == ("", "terms_forbid") and made.sent == []  # type: ignore[attr-defined]
+    assert [(v.by, v.action) for v in outcome.verdicts] == [("contract", "pass over")]
     assert made.pipeline.metrics.inflight == 0
 
 
