@@ -43,15 +43,17 @@ _PARTS = {"eea": ("eu",), "europe": ("eu", "eea", "uk", "ch")}
 
 def within(place: str, wanted: Iterable[str], own: Mapping[str, tuple[str, ...]] | None = None) -> bool:
     """Return whether a region or area lies in any of the regions or areas `wanted`; names in any case, blanks don't
-    count. `own` are the organisation's areas, which add to the shipped ones."""
+    count. `own` are the organisation's areas, which add to the shipped ones and may name them."""
     place = _plain(place)
+    areas = {_plain(name): places for name, places in (own or {}).items()}
     for name in map(_plain, wanted):
         if place == name or place in AREAS.get(name, ()) or place in _PARTS.get(name, ()):
             return True
-        if own and place in map(_plain, own.get(name, ())):
+        if name in areas and within(place, areas[name]):
             return True
     return False
 
 
 def _plain(name: str) -> str:
+    """A name as it is compared."""
     return name.replace(" ", "").lower()

@@ -242,11 +242,17 @@ def _vague(pattern: str) -> tuple[bool, int]:
 
 
 def _row(row: ContractPrice, region: str, contract: Contract) -> Row:
-    uplift = row.regions.get(region, Decimal(1))
+    uplift = _uplift(row, region)
     usual = _price(row, contract, uplift)
     factors = {"priority": row.priority, "batch": row.batch, "flex": row.batch}
     tiers = {name: _price(row, contract, uplift * by) for name, by in factors.items() if by is not None}
     return Row(row.model, usual, tiers)
+
+
+def _uplift(row: ContractPrice, region: str) -> Decimal:
+    """Return the factor of the region itself, or of an area that it lies in; 1 where none is stated."""
+    areas = (factor for name, factor in row.regions.items() if region and within(region, (name,)))
+    return row.regions.get(region) or next(areas, Decimal(1))
 
 
 def _price(row: ContractPrice, contract: Contract, factor: Decimal) -> Price:

@@ -52,6 +52,13 @@ def bound(*versions: Version, organisation: Organisation | None = None, **said: 
     return bind([deployment(**said)], Register(versions), organisation or Organisation(), date(2026, 6, 1))
 
 
+def test_a_factor_of_the_region_goes_before_that_of_its_area() -> None:
+    price = '[[price]]\ninput = "1"\nregions = { EU = "2", swedencentral = "3" }\n'
+    for region, rate in (("swedencentral", 3), ("westeurope", 2), ("eastus", 1), ("", 1)):
+        found = bound(contract(tables=price), region=region).price(deployment(region=region), "gpt-x", ns("2026-06-01"))
+        assert found is not None and found.input == rate * 10**9, region
+
+
 def test_the_last_day_that_there_is_may_be_written_for_no_end() -> None:
     price = '[[price]]\ninput = "1"\nvalid_to = 9999-12-31\n'
     bonds = bound(contract(end="9999-12-31", tables=price))
@@ -140,6 +147,10 @@ def test_the_region_of_the_deployment_goes_before_the_contracts() -> None:
         it = deployment(region=region)
         said = bound(contract(tables=PROMISED), organisation=organisation, region=region)
         assert (said.refusal(it, "personal", "", at) == "") is allowed
+    assert within("Cellar", ["HOME"], {"Home": ("CELLAR",)})
+    assert within("Sweden Central", ["near"], {"near": ("eu", "ch")}) and not within(
+        "ukwest", ["near"], {"near": ("eu",)}
+    )
     assert within("cellar", ["home"], organisation.areas) and not within("cellar", ["eu"], organisation.areas)
 
 
