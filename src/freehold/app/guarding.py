@@ -89,9 +89,13 @@ def _decoded(text: str, source: str) -> bytes:
 def _from_file(path: Path) -> bytes:
     """Return the key in the file, which is made when there is none: whole, or not at all, whoever is first."""
     try:
-        return _decoded(path.read_text("ascii").strip(), str(path))
+        return _decoded(path.read_text("latin-1").strip(), str(path))
     except FileNotFoundError:
         pass
+    except OSError as e:
+        raise ConfigError(
+            f"{path} cannot be read: {e.strerror}.", hint="let the user that Freehold runs as read it (mode 0600)"
+        ) from e
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

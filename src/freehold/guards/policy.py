@@ -121,7 +121,8 @@ def _looks(policy: Policy) -> bool:
     return acts != {"pass"} or policy.moderation is not None or policy.injection.action != "off"
 
 
-_KEPT = 1024
+_KEPT, _LONGEST = 1024, 256
+"""Plans that are kept, and characters of the longest name that one is kept for."""
 
 
 class Policies:
@@ -136,6 +137,9 @@ class Policies:
         if not self.all:
             return None
         case = (key, team, asked, function, data_class)
+        if len(asked) > _LONGEST:  # nobody's route: who asks for such names is not to fill the memory with them
+            held = [policy for policy in self.all if policy.holds(*case)]
+            return Plan.of(held) if held else None
         if case not in self._plans:
             if len(self._plans) >= _KEPT:
                 self._plans.clear()

@@ -22,6 +22,8 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 _NONE: frozenset[str] = frozenset()
+_SHOWN = 256
+"""Characters of an unknown name that are repeated."""
 
 
 def candidates(
@@ -44,7 +46,7 @@ def candidates(
     found = table.find(call.asked)
     if found is None:
         raise NotFound(
-            f"The model `{call.asked}` does not exist or you do not have access to it.",
+            f"The model `{call.asked[:_SHOWN]}` does not exist or you do not have access to it.",
             code="model_not_found",
             param="model",
             hint="GET /v1/models lists the names that this key may use",

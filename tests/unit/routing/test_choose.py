@@ -93,3 +93,9 @@ def test_a_ramp_moves_sessions_one_way_only(session: str, share: int) -> None:
     then = [Target(name="new", weight=share + 1), Target(name="old", weight=99 - share)]
     if names(table(*first), call(session=session))[0] == "new":
         assert names(table(*then), call(session=session))[0] == "new"
+
+
+def test_a_long_name_is_not_repeated_whole() -> None:
+    with pytest.raises(NotFound) as e:
+        candidates(Table({}, {}), call("m" * 10**6), lambda _: True, lambda: 0.0)
+    assert len(e.value.message) < 1000
