@@ -191,7 +191,7 @@ class _Desk:
         found = await kept(office.store, who, office.vault)
         if asked.do:
             if who.member is not None and RANKS[who.member.role] > RANKS[request.who.role]:
-                raise Forbidden("This member is above you.", code="above_you", hint="ask an owner")
+                raise Forbidden("This member is above you.", code="role_too_low", hint="ask an owner")
             if not asked.why.strip():
                 raise BadRequest("It goes on record why.", param="why", hint="say who asked for it")
             about = {"texts": len(found.texts), "conversations": len(found.conversations)}

@@ -84,8 +84,8 @@ class ToolUse(Struct, frozen=True, kw_only=True):
 
 
 class PersonReport(Struct, frozen=True, kw_only=True):
-    """Everything about a person. The words of `outside` of the `attempts` went to others; `astray` were answered from
-    another region than was asked for."""
+    """Everything about a person. The words of `outside` of the `attempts` went to others, who may still hold those of
+    `held`; `astray` were answered from another region than was asked for."""
 
     person: Whose
     today: date
@@ -94,6 +94,7 @@ class PersonReport(Struct, frozen=True, kw_only=True):
     calls: int
     attempts: int
     outside: int
+    held: int
     astray: int
     first_at: int | None
     last_at: int | None
@@ -189,6 +190,7 @@ def person(found: Report) -> PersonReport:
         calls=found.calls,
         attempts=found.attempts,
         outside=found.outside,
+        held=found.held,
         astray=found.astray,
         first_at=found.first_at // MS if found.attempts else None,
         last_at=found.last_at // MS if found.attempts else None,

@@ -93,9 +93,9 @@ class Tool(msgspec.Struct, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """All of it. `attempts` are tries of a model, whoever runs it, for `calls` calls; the words of `outside` of them
-    went to others. `astray` were answered from another region than was asked for. `done` of `head` entries are
-    summed."""
+    """All of it. `attempts` are tries of a model, whoever runs it, for `calls` calls; the words of `outside` of them went
+    to others, who may still hold those of `held`. `astray` were answered from another region than was asked for. `done`
+    of `head` entries are summed."""
 
     person: Person
     since: int
@@ -104,6 +104,7 @@ class Report(msgspec.Struct, kw_only=True):
     calls: int
     attempts: int
     outside: int
+    held: int
     astray: int
     first_at: int
     last_at: int
@@ -137,6 +138,7 @@ async def report(
         person=person, since=since, until=until, today=today, calls=sum(each.calls for each in some),
         attempts=sum(each.attempts for each in some),
         outside=sum(each.attempts for each in some if recipients(each)[0]),
+        held=sum(held(each, today) for each in some if recipients(each)[0]),
         astray=sum(each.attempts for each in some if astray(each, ground)), first_at=first, last_at=last,
         sums=_sums(rows), rows=rows, tools=await _tools(store, person),
         house=await holdings(store, person, sum(each.attempts for each in some), vault, heard),

@@ -166,3 +166,17 @@ export function Buttons({ form, onClose, action, leave = t("Cancel") }) {
     <button class="button primary" disabled=${form.busy}>
       ${form.busy && html`<span class="spinner"></span>`}${action}</button>`;
 }
+
+/**
+ * One of a list, at once.
+ * @param {{ label: string, value: string, all?: string, options: [string, string][],
+ *   onChange: (value: string) => void }} props
+ */
+export function Choice({ label, value, all, options, onChange }) {
+  const known = !value || options.some(([own]) => own === value);
+  const id = useId();
+  return html`<div class="field"><label for=${id}>${label}</label><select class="select" id=${id} value=${value}
+    onChange=${(/** @type {any} */ event) => onChange(event.currentTarget.value)}>
+    ${all && html`<option value="">${all}</option>`}${!known && html`<option value=${value}>${value}</option>`}
+    ${options.map(([own, words]) => html`<option key=${own} value=${own}>${words}</option>`)}</select></div>`;
+}

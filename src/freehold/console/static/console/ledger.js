@@ -5,17 +5,17 @@ import { call } from "../door.js";
 import { listed, t } from "../i18n.js";
 import { Menu, openDialog } from "../ui.js";
 import { Bar } from "./charts.js";
-import { Field, Wrong, useForm } from "./forms.js";
+import { Choice, Field, Wrong, useForm } from "./forms.js";
 import { GONE, NONE, cash, count, exact, fault, instant, share, span, stamp } from "./format.js";
-import { html, useEffect, useId, useMemo, useState } from "./hooks.js";
+import { html, useEffect, useMemo, useState } from "./hooks.js";
 import { Icon } from "./icons.js";
 import Entry from "./entry.js";
 import { go, useAddress, useResource, withQuery } from "./place.js";
 import { Badge, Empty, Head, Loaded, Pick, Progress, Sheet, Table } from "./parts.js";
 
 const FILTERS = ["kinds", "call", "key", "team", "asked", "deployment", "maker", "seller", "host", "compute", "chips",
-  "region", "contract", "function", "purpose", "data_class", "party", "recipient", "retention", "error", "failed",
-  "since", "until", "min_cost"];
+  "region", "echoed", "contract", "terms", "function", "purpose", "data_class", "party", "recipient", "retention",
+  "user", "error", "failed", "since", "until", "min_cost"];
 /** @type {Record<string, number>} */
 const LAST = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 };
 
@@ -98,7 +98,8 @@ function Filters({ query }) {
   const names = { ...Object.fromEntries(menus.map(([name, label]) => [name, label])), failed: t("Outcome"),
     last: t("Time"), since: t("From"), until: t("Until"), kinds: t("Kind"), call: t("Call"),
       min_cost: t("Costs at least"), data_class: t("Class of data"), party: t("Rests on"), recipient: t("Seen by"),
-        retention: t("Kept for, days") };
+        retention: t("Kept for, days"), echoed: t("Region that answered"), terms: t("Version of the contract"),
+          user: t("User") };
   const shown = (/** @type {string} */ name) => {
     const value = query.get(name) ?? "";
     if (name === "since" || name === "until") return instant(Number(value));
@@ -147,19 +148,6 @@ function local(ms) {
   if (!ms) return "";
   const at = new Date(Number(ms));
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
-/**
- * @param {{ label: string, value: string, all?: string, options: [string, string][],
- *   onChange: (value: string) => void }} props
- */
-function Choice({ label, value, all, options, onChange }) {
-  const known = !value || options.some(([own]) => own === value);
-  const id = useId();
-  return html`<div class="field"><label for=${id}>${label}</label><select class="select" id=${id} value=${value}
-    onChange=${(/** @type {any} */ event) => onChange(event.currentTarget.value)}>
-    ${all && html`<option value="">${all}</option>`}${!known && html`<option value=${value}>${value}</option>`}
-    ${options.map(([own, words]) => html`<option key=${own} value=${own}>${words}</option>`)}</select></div>`;
 }
 
 /** @param {{ query: URLSearchParams }} props */
