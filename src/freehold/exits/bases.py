@@ -4,6 +4,7 @@ sums of use, revenue and list prices; refuses to know tiers and caps."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from fnmatch import fnmatchcase
 from fractions import Fraction
 
@@ -23,10 +24,12 @@ REVENUE = ("gross_revenue", "net_revenue")
 
 
 class Weighed(msgspec.Struct):
-    """What was found. `known` is False where what the basis needs was not told."""
+    """What was found. `known` is False where what the basis needs was not told; `told` is the last day of which we are
+    told what was earned, None for a basis that does not need it."""
 
     value: Fraction = Fraction(0)
     known: bool = True
+    told: date | None = None
     notes: dict[str, None] = {}
     evidence: Evidence = msgspec.field(default_factory=Evidence)
 
@@ -61,6 +64,7 @@ class Bases:
             found.known = False
             found.note("What was earned is not known: name a file of revenue, [contracts] revenue or --revenue.")
             return
+        self._told(share, days, self._earned, found)
         for row in self._earned:
             both = row.period.common(days)
             if both is None or not self._matches(share.scope.products, row.product):
@@ -78,6 +82,21 @@ class Bases:
                     f"Revenue of {row.product} for {row.period}: {both.days} of its {row.period.days} days count."
                 )
             found.value += amount * self._served(share, row.product, both, found)
+
+    def _told(self, share: RevenueShare, days: Period, earned: tuple[Earned, ...], found: Weighed) -> None:
+        """Find how far we are told what was earned. Days before that without a row are days on which nothing was."""
+        last: dict[str, date] = {}
+        for row in earned:
+            if row.currency == share.currency and self._matches(share.scope.products, row.product):
+                last[row.product] = max(row.period.last, last.get(row.product, row.period.last))
+        if not last:
+            found.known = False
+            found.note(f"No revenue of {', '.join(share.scope.products)} in {share.currency} is stated.")
+            return
+        found.told = max(last.values())
+        for product, day in last.items():
+            if day < days.last:
+                found.note(f"Revenue of {product} is stated through {day} only.")
 
     def _served(self, share: RevenueShare, product: str, days: Period, found: Weighed) -> Fraction:
         """Return which part of a product's revenue the deployments of the scope served."""

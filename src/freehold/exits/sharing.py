@@ -71,11 +71,15 @@ class Sharing:
             capped = share.cap_total is not None
             weighed: dict[Period, Weighed] = {}
             bases = list(self._based(version, share, under, weighed, every=capped))
-            already = self._spent(version, share, under)
+            already, certain = self._spent(version, share, under)
             for it in owed(share, bases, already):
-                if it.basis.period.common(self._period) is not None:
-                    known = all(weighed[basis.period].known for basis in bases if capped or basis is it.basis)
-                    yield self._line(share, it, weighed[it.basis.period], known)
+                days, found = it.basis.period.common(self._period), weighed[it.basis.period]
+                if days is not None:
+                    if found.known and capped and not (certain and all(each.known for each in weighed.values())):
+                        found.known = False
+                        found.note("What was earned in other periods is not known, so neither is what the cap leaves.")
+                    known = found.known and (found.told is None or found.told >= days.first)
+                    yield self._line(share, it, found, known)
 
     def _based(
         self, version: Version, share: RevenueShare, under: Under, weighed: dict[Period, Weighed], *, every: bool
@@ -93,14 +97,15 @@ class Sharing:
                 before = self._bases.weigh(share, early, own).value
             yield Basis(part, before, through.value)
 
-    def _spent(self, version: Version, share: RevenueShare, under: Under) -> Decimal:
-        """Return what earlier versions of the contract used of the cap of a share."""
+    def _spent(self, version: Version, share: RevenueShare, under: Under) -> tuple[Decimal, bool]:
+        """Return what earlier versions of the contract used of the cap of a share, and whether all of it is known."""
         spent = Decimal(0)
+        weighed: dict[Period, Weighed] = {}
         for earlier, old in _earlier(self._register, version, share):
-            bases = self._based(earlier, old, under, {}, every=True)
+            bases = self._based(earlier, old, under, weighed, every=True)
             whole = [Basis(basis.period, Fraction(0), basis.through) for basis in bases]
             spent += sum((it.due for it in owed(old, whole, spent)), Decimal(0))
-        return spent
+        return spent, all(it.known for it in weighed.values())
 
     def _line(self, share: RevenueShare, it: Owed, weighed: Weighed, known: bool) -> Line:
         part = it.basis.period

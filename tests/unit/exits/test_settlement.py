@@ -121,10 +121,29 @@ async def test_revenue_that_nobody_told_is_not_nothing(store: Store) -> None:
     assert (statement.totals[0].supplier, statement.totals[0].open) == (0, 1)
     statement = await one(store, known, earned="2026-07,x,USD,100,\n")
     assert due(statement.lines) == [None]
-    assert "is not stated" in statement.lines[0].notes[0]
+    assert statement.lines[0].notes[1] == "x, 2026-07: its net revenue is not stated."
     statement = await one(store, known, earned="2026-07,x,EUR,100,100\n")
-    assert due(statement.lines) == [Decimal("0.00")]
-    assert "left out" in statement.lines[0].notes[0]
+    assert due(statement.lines) == [None]
+    assert statement.lines[0].notes[0] == "No revenue of * in USD is stated."
+    assert "left out" in statement.lines[0].notes[1]
+
+
+async def test_days_after_the_last_row_of_revenue_are_not_known(store: Store) -> None:
+    """A quarter that the file reaches into is reckoned as far as it goes, and says so; one that it does not is open."""
+    share = '[[revenue_share]]\nid = "rs"\npayer = "supplier"\nbasis = "gross_revenue"\npct = "10"\n'
+    known = register(contract("p", share, kind="partner"))
+    await written(store, [call("2026-07-03")])
+    told = "2026-07,x,USD,100,\n2026-07,given-up,USD,10,\n2026-09-01..2026-09-15,x,USD,50,\n"
+    statement = await one(store, known, earned=told)
+    assert due(statement.lines) == [Decimal("16.00")]
+    assert statement.lines[0].notes == (
+        "Revenue of x is stated through 2026-09-15 only.", "Revenue of given-up is stated through 2026-07-31 only.",
+    )  # fmt: skip
+    for asked, expected in (("2026-08", Decimal("0.00")), ("2026-09", Decimal("5.00")), ("2026Q4", None)):
+        statement = await one(store, known, asked, earned=told)
+        assert due(statement.lines) == [expected]
+    statement = await one(store, known, "2026-09-16..2026-09-30", earned=told)
+    assert due(statement.lines) == [None]
 
 
 async def test_use_at_list_price_at_cost_and_by_tokens(store: Store) -> None:
@@ -236,6 +255,12 @@ async def test_a_version_goes_on_where_the_one_before_it_ended(store: Store) -> 
     assert due(second.lines) == [1, Decimal("90.00")]
     assert second.lines[1].cap is not None and second.lines[1].cap.left == 0
     assert "Without the cap it were 610.00." in second.lines[1].notes
+    # Where it is not known what was owed under the first version, it is not known what the cap leaves to the second.
+    found = await settled(store, register(old, new), "2026Q3", earned=f"2025-10,chat,USD,,5\n{told}")
+    first, second = found.statements
+    assert due(first.lines) == [1, Decimal("310.00")]
+    assert due(second.lines) == [1, None] and second.lines[1].cap is None
+    assert "so neither is what the cap leaves" in " ".join(second.lines[1].notes)
 
 
 async def test_what_cannot_be_settled_is_refused_and_what_is_not_over_is_said(store: Store) -> None:

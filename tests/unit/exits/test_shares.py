@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.exits.calls import contract, register
 
@@ -145,7 +145,7 @@ def test_periods_may_be_cut_in_any_way_and_no_cap_is_passed(
         assert dues(it, rows, Period(START, whole.last)) <= cap
         for part in parts:
             for line in lines(it, rows, part):
-                assert line.cap is not None and 0 <= line.cap.left <= cap
+                assert line.due is None or (line.cap is not None and 0 <= line.cap.left <= cap)
 
 
 @given(earned_rows, percent, caps)
@@ -170,7 +170,7 @@ def test_either_direction_comes_to_the_same(raw: Any, pct: Decimal, tiers: Any, 
 @given(day, day, day, day)
 def test_windows_are_exact_at_their_days(start: date, until: date, first: date, last: date) -> None:
     """A dollar a day at 100 %: as many dollars as days that are in the window and in the period."""
-    assume(start <= until and first <= last)
+    (start, until), (first, last) = sorted((start, until)), sorted((first, last))
     rows = [Earned(Period(START, START + timedelta(days=DAYS)), "chat", "USD", Decimal(DAYS + 1), None)]
     it = share("100", start=start, until=until)
     both = Period(start, until).common(Period(first, last))
