@@ -1,7 +1,8 @@
 """Word lists and how a text is looked through for them, in time linear in it. Knows words and their company; refuses to
 understand anything, and to know what follows.
 
-A text is folded (plain.py), and one set of words tells whether anything can be there at all: most texts end here.
+A text is folded (plain.py); its words and its pairs of neighbours tell whether anything can be there at all: most texts
+end here, for a pair is far rarer than the words that it is made of.
 Spaced (k i l l) and stretched (kiiill) letters, and a 1 that may be an i or an l, are put right where a look says that
 there are any. The lists are words/NAME.toml.
 """
@@ -12,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
-from itertools import product
+from itertools import pairwise, product
 from typing import Annotated
 
 import msgspec
@@ -26,10 +27,12 @@ ATTACKS = "injection"
 """The list of signs of an attack on a model, in all languages; no rule of another list has its category."""
 
 _NO_DIGITS = bytes(byte if chr(byte).isalpha() and byte < 128 else 32 for byte in range(256))
-_SPACED = re.compile(rb" [a-z] [a-z] [a-z] ")
+_SHAPE = bytes(97 if chr(byte).isalpha() and byte < 128 else byte for byte in range(256))
+_APART_LETTERS = b" a a a "
 _APART = re.compile(rb"(?<=[ ][a-z]) (?=[a-z] )")
 _STRETCHED = re.compile(rb"([a-z])\1\1+")
 _RARE = 1_000_000
+_ONE = re.compile(rb"1(?:(?<=[A-Za-z]1)|(?=[A-Za-z]))")
 _ONES = 4
 """How many 1 of a word are tried as i and as l, and how many drawn out letters as one and as two."""
 
@@ -68,16 +71,19 @@ class _Ready(msgspec.Struct, frozen=True, eq=False):
     near: int
 
 
+Pair = tuple[bytes, bytes]
 Shape = tuple[int, int]
-"""Where in a phrase the word stands by which it is found, and how many words the phrase has."""
+"""Where in a phrase the pair of words stands by which it is found, and how many words the phrase has."""
 
 
 class Words:
     """All lists, made ready. `find` is what they are for."""
 
     def __init__(self, lists: Mapping[str, List]) -> None:
-        # The rarest word of a phrase -> shape -> phrases of that shape, each with the rules that have it.
-        self._phrases: dict[bytes, dict[Shape, dict[tuple[bytes, ...], list[_Ready]]]] = {}
+        # A phrase of one word -> the rules that have it; the rarest pair of another one -> shape -> phrases of that
+        # shape, each with its rules.
+        self._alone: dict[bytes, list[_Ready]] = {}
+        self._phrases: dict[Pair, dict[Shape, dict[tuple[bytes, ...], list[_Ready]]]] = {}
         common: dict[bytes, int] = {}
         for each in lists.values():
             for rank, word in enumerate(fold(each.common).split()):
@@ -86,24 +92,19 @@ class Words:
             for rule in each.rule:
                 assert rule.category in CATEGORIES, rule.category
                 self._add(rule, Concern(rule.category, rule.severity, f"{language}/{rule.name}"), common)
-        self._rare = frozenset(self._phrases)
-        self._known = frozenset(
-            word
-            for shapes in self._phrases.values()
-            for phrases in shapes.values()
-            for phrase in phrases
-            for word in phrase
-        )
+        longer = (phrase for shapes in self._phrases.values() for phrases in shapes.values() for phrase in phrases)
+        self._words, self._pairs = frozenset(self._alone), frozenset(self._phrases)
+        self._known = self._words.union(*longer)
 
     def _add(self, rule: Rule, concern: Concern, common: Mapping[bytes, int]) -> None:
         ready = _Ready(concern, _indexed(rule.company), _indexed(rule.unless), rule.near)
         for phrase in _folded(rule.words):
-            for way in {tuple(phrase), (b"".join(phrase),)}:  # spaced letters come together as one word
-                at = max(range(len(way)), key=lambda n: (common.get(way[n], _RARE), len(way[n])))
-                phrases = self._phrases.setdefault(way[at], {}).setdefault((at, len(way)), {})
-                rules = phrases.setdefault(way, [])
-                if ready not in rules:
-                    rules.append(ready)
+            _put(self._alone.setdefault(b"".join(phrase), []), ready)  # spaced letters come together as one word
+            if len(phrase) > 1:
+                rare = [(common.get(word, _RARE), len(word)) for word in phrase]
+                at = max(range(len(phrase) - 1), key=lambda n: (max(rare[n : n + 2]), min(rare[n : n + 2])))
+                shapes = self._phrases.setdefault((phrase[at], phrase[at + 1]), {})
+                _put(shapes.setdefault((at, len(phrase)), {}).setdefault(tuple(phrase), []), ready)
 
     def find(self, text: str) -> list[Concern]:
         """Return what each rule that holds finds in `text`, once. Time linear in the text."""
@@ -112,11 +113,11 @@ class Words:
         words = data.split()
         found: dict[int, Concern] = {}
         self._look(words, found)
-        if b"1" in data:
+        if _ONE.search(plain) is not None:
             meant = {word: self._meant(word) for word in _with_one(plain, data)}
             if any(word != other for word, other in meant.items()):
                 self._look([meant.get(word, word) for word in words], found)
-        if _SPACED.search(data) is not None:
+        if _APART_LETTERS in data.translate(_SHAPE):
             self._look(_APART.sub(b"", b" " + data + b" ").split(), found)
         if _runs(data) and _runs(b" ".join(data.translate(_NO_DIGITS).replace(b"www", b"w").split())):
             self._look([self._shrunk(word) if _runs(word) else word for word in words], found)
@@ -146,26 +147,38 @@ class Words:
         return _STRETCHED.sub(rb"\1", word)
 
     def _look(self, words: list[bytes], found: dict[int, Concern]) -> None:
-        there = set(words)
-        rare = self._rare & there
-        if not rare:
+        after = words[1:]  # zip fills one tuple again and again, as pairwise does not
+        if self._words.isdisjoint(words) and self._pairs.isdisjoint(zip(words, after, strict=False)):
             return
+        there = set(words)
         dead: set[int] = set()  # rules whose company is nowhere in the text
-        for at, word in [(at, word) for at, word in enumerate(words) if word in rare]:
-            for (place, length), phrases in self._phrases[word].items():
+        for start, length, rule in self._said(words):
+            known = id(rule)
+            if known in found or known in dead:
+                continue
+            if rule.company and rule.company.keys().isdisjoint(there):
+                dead.add(known)
+                continue
+            first, last = max(0, start - rule.near), start + length + rule.near
+            if rule.company and not _has(rule.company, words, first, last):
+                continue
+            if not _has(rule.unless, words, first, last):
+                found[known] = rule.concern
+
+    def _said(self, words: list[bytes]) -> Iterator[tuple[int, int, _Ready]]:
+        """Yield where phrases stand, how many words they have, and their rules."""
+        for at, pair in enumerate(pairwise([*words, b""])):
+            for rule in self._alone.get(pair[0], ()):
+                yield at, 1, rule
+            for (place, length), phrases in self._phrases[pair].items() if pair in self._phrases else ():
                 start = at - place
                 for rule in phrases.get(tuple(words[start : start + length]), ()) if start >= 0 else ():
-                    known = id(rule)
-                    if known in found or known in dead:
-                        continue
-                    if rule.company and rule.company.keys().isdisjoint(there):
-                        dead.add(known)
-                        continue
-                    first, last = max(0, start - rule.near), start + length + rule.near
-                    if rule.company and not _has(rule.company, words, first, last):
-                        continue
-                    if not _has(rule.unless, words, first, last):
-                        found[known] = rule.concern
+                    yield start, length, rule
+
+
+def _put(rules: list[_Ready], rule: _Ready) -> None:
+    if rule not in rules:
+        rules.append(rule)
 
 
 def _has(company: Company, words: list[bytes], first: int, last: int) -> bool:
@@ -197,7 +210,7 @@ def _runs(data: bytes) -> bool:
     """Whether a byte stands three times in a row: two neighbours that differ in no bit, twice. Far quicker than a
     pattern that refers back."""
     number = int.from_bytes(data, "big")
-    return b"\0\0" in (number ^ (number >> 8)).to_bytes(len(data) + 1, "big")[2:]
+    return b"\0\0" in (number ^ (number >> 8)).to_bytes(len(data), "big")
 
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
