@@ -15,7 +15,7 @@ from freehold.console import seen_shapes as shapes
 from freehold.console.figures import MS
 from freehold.console.ledger_api import listed
 from freehold.console.office import Office
-from freehold.core.clock import iso, now_ns
+from freehold.core.clock import DAY, iso, now_ns
 from freehold.core.errors import BadRequest, Forbidden, NotFound
 from freehold.exits import seen_rows
 from freehold.exits.seen import LONGEST, Ground, Person, find
@@ -25,7 +25,6 @@ from freehold.exits.seen_house import erase, kept
 from freehold.exits.seen_left import left
 from freehold.exits.seen_person import report
 from freehold.exits.sheets import comma_separated
-from freehold.ledger.traffic import DAY
 from freehold.wire.api import PRIVATE, Endpoint, Raw, Request
 
 _MEDIA = {

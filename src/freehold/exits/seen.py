@@ -4,20 +4,19 @@ person, a region and what must be erased have in common. Knows sums and terms; r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import msgspec
 
 from freehold.access import Member, list_keys, members
 from freehold.contracts.binding import OWN
 from freehold.contracts.organisation import Organisation
-from freehold.contracts.register import Register, Version
+from freehold.contracts.register import Register, Version, ahead
+from freehold.core.clock import DAY, day_of
 from freehold.core.errors import BadRequest, NotFound
-from freehold.exits.stretches import day_of
 from freehold.ledger import Entry, known
 from freehold.ledger.query import of_users
 from freehold.ledger.sight import Heard, Sight, of_user, roll, sights
-from freehold.ledger.traffic import DAY
 from freehold.store import Store
 
 PATIENCE = 0.4
@@ -105,22 +104,12 @@ def roles(sight: Sight, party: str) -> set[str]:
     return found or {"subprocessor"}
 
 
-def until(sight: Sight) -> date | None:
-    """Return the last day on which the words of the latest of these calls may be kept; None where nobody says."""
-    return later(day_of(sight.last_at), sight.retention) if sight.retention >= 0 else None
-
-
-def later(day: date, days: int) -> date:
-    """Return the day that many days later, or the last one that there is."""
-    return date.max if days > (date.max - day).days else day + timedelta(days=days)
-
-
 def held(sight: Sight, today: date) -> int:
     """Return how many of these attempts, all of one day, a recipient may still keep the words of: all where nobody says
     for how long, none where nothing is kept once the answer was given."""
     if sight.retention < 0:
         return sight.attempts
-    return sight.attempts if sight.retention and later(day_of(sight.at), sight.retention) >= today else 0
+    return sight.attempts if sight.retention and ahead(day_of(sight.at), sight.retention) >= today else 0
 
 
 class Theirs(msgspec.Struct, frozen=True):

@@ -225,12 +225,18 @@ def letter(found: Held, addressee: Party, file: str) -> str:
         *(f"- {_item(duty)}" for duty in duties), "",
         *_terms(duties),
         "Each line of the list is one attempt of ours: when it was sent (UTC), which of your models it was for, in "
-        "which region. The ids are our own.", "",
+        "which region. The ids are our own.", *_users(found), "",
         "Please confirm in writing that this was done and when; name what you have to keep, under which law, and "
         "until when you keep it.", "",
         "This is a draft made from records; have it checked before it is sent.",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _users(found: Held) -> Iterator[str]:
+    """Yield what the recipients may know the calls by: it went along with them."""
+    if found.person is not None and found.person.users:
+        yield f"They named as user: {', '.join(found.person.users)}."
 
 
 def _under(duty: Duty) -> str:

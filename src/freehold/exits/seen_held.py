@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from freehold.contracts.register import Register, State, Version
+from freehold.contracts.register import Register, State, Version, ahead
+from freehold.core.clock import DAY, begin, day_of
 from freehold.exits.seen import (
     LONGEST,
     PATIENCE,
@@ -18,15 +19,12 @@ from freehold.exits.seen import (
     Party,
     Person,
     held,
-    later,
     recipients,
     roles,
     theirs,
 )
-from freehold.exits.stretches import begin, day_of
 from freehold.ledger import Entry, Query, entries
 from freehold.ledger.sight import UNSENT, Heard, Sight, roll, sights
-from freehold.ledger.traffic import DAY
 from freehold.store import Store
 
 Ask = Literal["overdue", "ask", "due", "by_itself"]
@@ -154,7 +152,7 @@ def _add(duty: Duty, sight: Sight, id: str, count: int) -> None:
     if sight.retention < 0:
         duty.unstated += count
     else:
-        end = later(day_of(sight.last_at), sight.retention)
+        end = ahead(day_of(sight.last_at), sight.retention)
         duty.until = end if duty.until is None else max(duty.until, end)
     duty.retentions = tuple(sorted({*duty.retentions, sight.retention}))
     duty.classes = tuple(sorted({*duty.classes, sight.data_class} - {""}))
@@ -173,7 +171,7 @@ def leaving(register: Register, version: Version, today: date) -> Exit:
     terms, ends = contract.term.exit, register.until(version, today)
     due = None
     if ends is not None and terms.erasure == "yes" and terms.erasure_days is not None:
-        due = later(ends, (terms.retrieval_days or 0) + terms.erasure_days)
+        due = ahead(ends, (terms.retrieval_days or 0) + terms.erasure_days)
     state = register.state(version, today)
     over = state in ("ended", "superseded") or (ends is not None and ends < today)
     return Exit(
@@ -204,7 +202,7 @@ async def calls(
             twice = query.user is not None and person is not None and entry.key in person.keys
             if twice or not entry.deployment or entry.error in UNSENT:
                 continue
-            gone = entry.retention >= 0 and (not entry.retention or later(day_of(entry.at), entry.retention) < today)
+            gone = entry.retention >= 0 and (not entry.retention or ahead(day_of(entry.at), entry.retention) < today)
             newest = _newest(ground.register, entry.contract)
             contract = newest.contract.id if newest is not None else entry.contract
             if not gone and any((id, contract) in wanted for id in recipients(entry)[0]):

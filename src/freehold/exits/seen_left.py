@@ -125,21 +125,26 @@ async def left(
 
 
 class _Place:
-    """An area, and what lies in it. The organisation's own areas may name regions, countries and other areas."""
+    """An area, and what lies in it. The organisation's own areas may name regions, countries and shipped areas."""
 
     def __init__(self, area: str, own: Mapping[str, tuple[str, ...]]) -> None:
-        self._own = own
-        self._wanted = (area, *own.get(area, ()))
+        self._area, self._own = area, own
+        named = [_plain(place) for name, places in own.items() if _plain(name) == _plain(area) for place in places]
+        self._countries = frozenset(
+            code for name in (_plain(area), *named) for code in COUNTRIES.get(name, (name.upper(),))
+        )
 
     def region(self, name: str) -> bool:
         """Return whether a region lies in it."""
-        return within(name, self._wanted, self._own)
+        return within(name, (self._area,), self._own)
 
     def country(self, code: str) -> bool:
         """Return whether a country lies in it."""
-        return within(code, self._wanted, self._own) or any(
-            code in COUNTRIES.get(name.strip().lower(), ()) for name in self._wanted
-        )
+        return code in self._countries
+
+
+def _plain(name: str) -> str:
+    return name.replace(" ", "").lower()
 
 
 def _row(found: dict[tuple[Any, ...], Row], sight: Sight, places: _Place, parties: Parties, ground: Ground) -> Row:
@@ -211,11 +216,11 @@ def known_areas(ground: Ground) -> list[str]:
 
 
 def _check(area: str, some: Iterable[Sight], ground: Ground) -> None:
-    areas, plain = known_areas(ground), area.replace(" ", "").lower()
-    regions = {name.replace(" ", "").lower() for sight in some for name in (sight.region, sight.echoed) if name}
-    listed = {name for named in (*AREAS.values(), *ground.organisation.areas.values()) for name in named}
-    countries = {code.lower() for codes in COUNTRIES.values() for code in codes}
-    if plain not in {*(name.lower() for name in areas), *regions, *listed, *countries}:
+    areas = known_areas(ground)
+    regions = {name for sight in some for name in (sight.region, sight.echoed) if name}
+    listed = {name for places in (*AREAS.values(), *ground.organisation.areas.values()) for name in places}
+    countries = {code for codes in COUNTRIES.values() for code in codes}
+    if _plain(area) not in {_plain(name) for name in (*areas, *regions, *listed, *countries)}:
         hint = f"one of {', '.join(areas)}, a region, a country of two letters; [data] areas names your own"
         raise NotFound(f"Nobody knows the area {area[:64]!r}.", param="area", hint=hint)
 

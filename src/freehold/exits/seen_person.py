@@ -11,6 +11,8 @@ import msgspec
 
 from freehold.contracts.areas import within
 from freehold.contracts.binding import OWN
+from freehold.contracts.register import ahead
+from freehold.core.clock import day_of
 from freehold.exits.seen import (
     LONGEST,
     PATIENCE,
@@ -19,14 +21,12 @@ from freehold.exits.seen import (
     Party,
     Person,
     held,
-    later,
     recipients,
     roles,
     spread,
     theirs,
 )
 from freehold.exits.seen_house import Holding, holdings
-from freehold.exits.stretches import day_of
 from freehold.guards.vault import Vault
 from freehold.ledger.entry import ADMIN, decode
 from freehold.ledger.sight import Heard, Sight
@@ -93,9 +93,9 @@ class Tool(msgspec.Struct, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """All of it. `attempts` are tries of a model, whoever runs it, for `calls` calls; the words of `outside` of them went
-    to others, who may still hold those of `held`. `astray` were answered from another region than was asked for. `done`
-    of `head` entries are summed."""
+    """All of it. `attempts` are tries of a model, whoever runs it, for `calls` calls; the words of `outside` of them
+    went to others, who may still hold those of `held`. `astray` were answered from another region than was asked for.
+    `done` of `head` entries are summed."""
 
     person: Person
     since: int
@@ -199,7 +199,7 @@ def _add(
     row.input += sight.input
     row.first_at, row.last_at = min(row.first_at, sight.first_at), max(row.last_at, sight.last_at)
     if row.retention >= 0 and id != OWN:
-        row.until = later(day_of(row.last_at), row.retention)
+        row.until = ahead(day_of(row.last_at), row.retention)
     for kind in sight.redactions:
         row.redactions[kind] = row.redactions.get(kind, 0) + sight.attempts
 

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from freehold.core.clock import tick
+from freehold.core.clock import DAY, tick
 from freehold.ledger.entry import OUTCOME
 from freehold.ledger.query import of_users
-from freehold.ledger.traffic import DAY
 from freehold.ledger.ways import extract, numbered, reached, sealed, told
 from freehold.store import Row, Step, Store
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 _FIELDS = (
     "key", "team", "model", "deployment", "maker", "seller", "host", "error", "call", "compute", "chips", "region",
-    "contract", "function", "purpose", "data_class", "party", "recipient",
+    "contract", "function", "purpose", "data_class", "party", "recipient", "echoed", "terms", "user",
 )  # fmt: skip
 _SAID = {
     "key": "name or id", "model": "asked, sent or answered", "error": "code", "call": "id",
     "compute": "owner of the machines", "party": "seller, host, maker or owner of the machines",
-    "recipient": "who saw the words", "purpose": "serve, shadow, judge ...",
+    "recipient": "who saw the words", "purpose": "serve, shadow, judge ...", "echoed": "region that answered",
+    "terms": "version of a contract, by its hash", "user": "what the client named as user",
 }  # fmt: skip
 _NONE = "(none)"
 _COLUMNS = ("at", "key", "asked", "answered", "deployment", "status", "input", "output", "cost", "error", "call")

@@ -21,7 +21,7 @@ export default function Audit() {
         onChange=${(/** @type {any} */ event) => set({ act: event.currentTarget.value.trim() })} /></div>
       <datalist id="acts">${["key.create", "key.revoke", "team.create", "member.create", "member.role",
         "member.disable", "session.revoke", "password.reset", "bodies.read", "ledger.export",
-          "model.pull"].map((act) => html`<option key=${act} value=${act} />`)}</datalist>
+          "person.erase", "seen.export", "model.pull"].map((act) => html`<option key=${act} value=${act} />`)}</datalist>
       <div class="field"><label for="audit-by">${t("By")}</label><select class="select" id="audit-by"
         value=${query.get("member") ?? ""} onChange=${(/** @type {any} */ event) =>
           set({ member: event.currentTarget.value })}>
