@@ -47,39 +47,34 @@ _SMUGGLED = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{6,}")
 _NO_WIDTH = re.compile("[\u200b\u2060\u2061-\u2064\ufeff]")
 _NO_WIDTH_RUN = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{4,}")
 _TURNED = re.compile("[\u202d\u202e\u2066-\u2068]")
-_MARKS: tuple[tuple[tuple[str, ...], re.Pattern[str], float], ...] = (
-    # A template's own marks, which no text of anybody's has reason to hold.
+_SPEAKER = re.compile(r"^[ \t#*>-]{0,8}(?:system|developer|admin)(?: (?:message|prompt|note))?[*]{0,2}:", re.I | re.M)
+Marks = tuple[tuple[re.Pattern[str], float], ...]
+_MARKS: tuple[tuple[str, Marks], ...] = (
     (
-        ("<|",),
-        re.compile(r"<\|(?:im_start|im_end|system|user|assistant|start_header_id|eot_id|endoftext|end)\|>"),
-        0.7,
-    ),
-    (("INST]",), re.compile(r"\[/?INST\]"), 0.7),
-    (
-        ("SYS>>", "_of_turn>", "\uff5c"),
-        re.compile(r"<</?SYS>>|<(?:start|end)_of_turn>|<\uff5c(?:User|Assistant)\uff5c>"),
-        0.7,
-    ),
-    # An end of what is data, and a beginning of what is not.
-    (
-        ("</",),
-        re.compile(r"</(?:system|untrusted|user_data|tool_result|tool_output|function_results|search_results?|data)>"),
-        0.5,
-    ),
-    (("<",), re.compile(r"<(?:system|admin|instructions?|information|important|override|sys)>", re.I), 0.35),
-    (("[",), re.compile(r"\[(?:SYSTEM|ADMIN|SYS|DEVELOPER|SYSTEM MESSAGE|INSTRUCTIONS?)\]", re.I), 0.45),
-    (
-        ("ystem:", "YSTEM:", "eveloper:", "EVELOPER:", "dmin:", "DMIN:", "essage:", "rompt:", "ote:", "**:"),
-        re.compile(r"^[ \t#*>-]{0,8}(?:system|developer|admin)(?: (?:message|prompt|note))?[*]{0,2}:", re.I | re.M),
-        0.4,
+        "<",
+        (
+            # A template's own marks, which no text of anybody's has reason to hold.
+            (re.compile(r"<\|(?:im_start|im_end|system|user|assistant|start_header_id|eot_id|endoftext|end)\|>"), 0.7),
+            (re.compile(r"<</?SYS>>|<(?:start|end)_of_turn>|<\uff5c(?:User|Assistant)\uff5c>"), 0.7),
+            # An end of what is data, and a beginning of what is not.
+            (re.compile(r"</(?:system|untrusted|(?:user_)?data|tool_output|(?:tool|function|search)_results?)>"), 0.5),
+            (re.compile(r"<(?:system|admin|instructions?|information|important|override|sys)>", re.I), 0.35),
+        ),
     ),
     (
-        (" END", " BEGIN", " START", " NEW", "-END", "-BEGIN", "=END", "=BEGIN", "#END", "*END"),
-        re.compile(r"[-=#*]{3}[ \t]*(?:END|BEGIN|START|NEW)[ \t](?:OF[ \t])?[A-Z][A-Z \t]{2,40}"),
-        0.35,
+        "[",
+        (
+            (re.compile(r"\[/?INST\]"), 0.7),
+            (re.compile(r"\[(?:SYSTEM|ADMIN|SYS|DEVELOPER|SYSTEM MESSAGE|INSTRUCTIONS?)\]", re.I), 0.45),
+        ),
     ),
-)
-"""Forged marks: what one cannot be without, its form, and its weight."""
+    (":", ((_SPEAKER, 0.4),)),
+    *(
+        (rule, ((re.compile(r"[-=#*]{3}[ \t]*(?:END|BEGIN|START|NEW)[ \t](?:OF[ \t])?[A-Z][A-Z \t]{2,40}"), 0.35),))
+        for rule in ("---", "===", "###", "***")
+    ),
+)  # fmt: skip
+"""Forged marks by what they cannot be without: form and weight."""
 _CARRYING = re.compile(
     r"!\[[^\]\n]{0,200}\]\(\s{0,4}https?://[^)\s]{1,500}"
     r"(?:[?&/=](?:\{\{?\w|\[\w|<\w|%7B|%5B|\$\{)|[?&][\w.-]{1,40}=(?:DATA|SECRETS?|TOKEN|PASSWORD|BASE64|HISTORY|CONTEXT"
@@ -105,9 +100,12 @@ _INVISIBLE = re.compile(
     r"|visibility\s{0,3}:\s{0,3}hidden|color\s{0,3}:\s{0,3}(?:#fff(?:fff)?|white))[^>]{0,200}>([^<]{12,2000})",
     re.IGNORECASE,
 )
-_LONG = re.compile(r"[A-Za-z0-9+/_=-]{24}")
+_LONG = b"a" * 24
+"""What a blob cannot be without, once its signs are all one."""
+_SIGNS = bytes(97 if chr(byte).isalnum() or chr(byte) in "+/_=-" else 32 for byte in range(128)) + b" " * 128
 _DIGITS = 12
 """Zeros and sixes (the upper half of a small letter's code) without which nothing is written in digits."""
+_ROT = re.compile(r"\brot-?13\b", re.IGNORECASE)
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/]{24,}|[A-Za-z0-9_-]{24,})={0,2}")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{2}[ :]?){16,}(?![0-9A-Za-z])")
 _BASE32 = re.compile(r"(?<![A-Za-z0-9])[A-Z2-7]{32,}={0,6}")
@@ -151,12 +149,11 @@ def _signs(text: str, depth: int, phrases: Sequence[Concern] | None = None) -> d
     for concern in lists.shipped().find(text) if phrases is None else phrases:
         if concern.category == "injection":
             _add(found, concern.detail.partition("/")[2].partition("-")[0], WEIGHTS[concern.severity])
-    for signs, pattern, weight in _MARKS:
-        for sign in signs:
-            if sign in text:
+    for sign, marks in _MARKS:
+        if sign in text:
+            for pattern, weight in marks:
                 if pattern.search(text) is not None:
                     _add(found, "delimiter", weight)
-                break
     if "](" in text and _CARRYING.search(text) is not None:
         _add(found, "carrier", 0.7)
     if "<img" in text and _FETCHED.search(text) is not None:
@@ -211,7 +208,7 @@ def _hidden(text: str) -> Iterator[tuple[str, str, float]]:
     if "style" in text:
         for match in _INVISIBLE.finditer(text):
             yield match[2], "concealed", 0.6
-    if _LONG.search(text) is not None:
+    if _LONG in text.encode("ascii", "replace").translate(_SIGNS):
         for pattern, read in ((_BASE64, _from_base64), (_BASE32, _from_base32), (_HEX, _from_hex), (_BITS, _from_bits)):
             for match in pattern.finditer(text):
                 said = read(match[0])
@@ -230,7 +227,7 @@ def _hidden(text: str) -> Iterator[tuple[str, str, float]]:
             said = _readable(re.sub(rb"%([0-9a-fA-F]{2})", lambda m: bytes([int(m[1], 16)]), match[0].encode()))
             if said:
                 yield said, "encoded", 0.5
-    if "rot13" in text.lower() or "rot-13" in text.lower():
+    if "13" in text and _ROT.search(text) is not None:
         yield codecs.decode(text, "rot13"), "encoded", 0.6
 
 
