@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
-from itertools import pairwise, product
+from itertools import product
 from typing import Annotated
 
 import msgspec
@@ -27,11 +27,13 @@ ATTACKS = "injection"
 """The list of signs of an attack on a model, in all languages; no rule of another list has its category."""
 
 _NO_DIGITS = bytes(byte if chr(byte).isalpha() and byte < 128 else 32 for byte in range(256))
-_SHAPE = bytes(97 if chr(byte).isalpha() and byte < 128 else byte for byte in range(256))
-_APART_LETTERS = b" a a a "
+_SPACED = re.compile(rb" [a-z] [a-z] [a-z] ")
 _APART = re.compile(rb"(?<=[ ][a-z]) (?=[a-z] )")
 _STRETCHED = re.compile(rb"([a-z])\1\1+")
+_SAME = re.compile(rb"\0\0")
 _RARE = 1_000_000
+_SOME = 64
+"""Words among which drawn out letters are looked for at once."""
 _ONE = re.compile(rb"1(?:(?<=[A-Za-z]1)|(?=[A-Za-z]))")
 _ONES = 4
 """How many 1 of a word are tried as i and as l, and how many drawn out letters as one and as two."""
@@ -72,6 +74,8 @@ class _Ready(msgspec.Struct, frozen=True, eq=False):
 
 
 Pair = tuple[bytes, bytes]
+_LETTERS = frozenset((bytes([one]), bytes([other])) for one in range(97, 123) for other in range(97, 123))
+"""Words of one letter side by side: spaced letters."""
 Shape = tuple[int, int]
 """Where in a phrase the pair of words stands by which it is found, and how many words the phrase has."""
 
@@ -93,7 +97,7 @@ class Words:
                 assert rule.category in CATEGORIES, rule.category
                 self._add(rule, Concern(rule.category, rule.severity, f"{language}/{rule.name}"), common)
         longer = (phrase for shapes in self._phrases.values() for phrases in shapes.values() for phrase in phrases)
-        self._words, self._pairs = frozenset(self._alone), frozenset(self._phrases)
+        self._words, self._pairs = frozenset(self._alone), _LETTERS.union(self._phrases)
         self._known = self._words.union(*longer)
 
     def _add(self, rule: Rule, concern: Concern, common: Mapping[bytes, int]) -> None:
@@ -101,8 +105,8 @@ class Words:
         for phrase in _folded(rule.words):
             _put(self._alone.setdefault(b"".join(phrase), []), ready)  # spaced letters come together as one word
             if len(phrase) > 1:
-                rare = [(common.get(word, _RARE), len(word)) for word in phrase]
-                at = max(range(len(phrase) - 1), key=lambda n: (max(rare[n : n + 2]), min(rare[n : n + 2])))
+                rare = [common.get(word, _RARE + len(word)) + 1 for word in phrase]  # a word is as rare as its rank
+                at = max(range(len(phrase) - 1), key=lambda n: rare[n] * rare[n + 1])
                 shapes = self._phrases.setdefault((phrase[at], phrase[at + 1]), {})
                 _put(shapes.setdefault((at, len(phrase)), {}).setdefault(tuple(phrase), []), ready)
 
@@ -112,15 +116,15 @@ class Words:
         data = plain.translate(TABLE)
         words = data.split()
         found: dict[int, Concern] = {}
-        self._look(words, found)
+        pairs = self._look(words, found)
         if _ONE.search(plain) is not None:
             meant = {word: self._meant(word) for word in _with_one(plain, data)}
             if any(word != other for word, other in meant.items()):
                 self._look([meant.get(word, word) for word in words], found)
-        if _APART_LETTERS in data.translate(_SHAPE):
+        if pairs and _SPACED.search(data) is not None:
             self._look(_APART.sub(b"", b" " + data + b" ").split(), found)
         if _runs(data) and _runs(b" ".join(data.translate(_NO_DIGITS).replace(b"www", b"w").split())):
-            self._look([self._shrunk(word) if _runs(word) else word for word in words], found)
+            self._look(self._all_shrunk(words), found)
         return list(found.values())
 
     def _meant(self, word: bytes) -> bytes:
@@ -135,6 +139,15 @@ class Words:
                     return tried
         return word
 
+    def _all_shrunk(self, words: list[bytes]) -> list[bytes]:
+        """Return the words, each that has letters drawn out as the one that is meant."""
+        out: list[bytes] = []
+        for at in range(0, len(words), _SOME):
+            some = words[at : at + _SOME]
+            drawn = _runs(b" ".join(some))
+            out += [self._shrunk(word) if _runs(word) else word for word in some] if drawn else some
+        return out
+
     def _shrunk(self, word: bytes) -> bytes:
         """Return the word of a list that is meant by one with letters drawn out, or one without any twice in a row."""
         parts = _STRETCHED.split(word)  # between the runs, whose letters stand at the odd places
@@ -146,17 +159,18 @@ class Words:
                     return tried
         return _STRETCHED.sub(rb"\1", word)
 
-    def _look(self, words: list[bytes], found: dict[int, Concern]) -> None:
-        after = words[1:]  # zip fills one tuple again and again, as pairwise does not
-        if self._words.isdisjoint(words) and self._pairs.isdisjoint(zip(words, after, strict=False)):
-            return
-        there = set(words)
+    def _look(self, words: list[bytes], found: dict[int, Concern]) -> frozenset[Pair]:
+        """Put what the rules find among these words to what was found, and return which pairs are there that matter."""
+        after = words[1:]  # zip fills one tuple again and again; pairwise, which does not, takes half as long again
+        pairs = self._pairs.intersection(zip(words, after, strict=False))
+        if not pairs and self._words.isdisjoint(words):
+            return pairs
         dead: set[int] = set()  # rules whose company is nowhere in the text
-        for start, length, rule in self._said(words):
+        for start, length, rule in self._said(words, pairs):
             known = id(rule)
             if known in found or known in dead:
                 continue
-            if rule.company and rule.company.keys().isdisjoint(there):
+            if rule.company and rule.company.keys().isdisjoint(words):
                 dead.add(known)
                 continue
             first, last = max(0, start - rule.near), start + length + rule.near
@@ -164,12 +178,15 @@ class Words:
                 continue
             if not _has(rule.unless, words, first, last):
                 found[known] = rule.concern
+        return pairs
 
-    def _said(self, words: list[bytes]) -> Iterator[tuple[int, int, _Ready]]:
-        """Yield where phrases stand, how many words they have, and their rules."""
-        for at, pair in enumerate(pairwise([*words, b""])):
-            for rule in self._alone.get(pair[0], ()):
+    def _said(self, words: list[bytes], pairs: frozenset[Pair]) -> Iterator[tuple[int, int, _Ready]]:
+        """Yield where phrases stand, how many words they have, and their rules; `pairs` are those that are there."""
+        begin = self._words.intersection(words).union(first for first, _ in pairs)
+        for at in [at for at, word in enumerate(words) if word in begin]:
+            for rule in self._alone.get(words[at], ()):
                 yield at, 1, rule
+            pair = (words[at], words[at + 1]) if at + 1 < len(words) else (words[at], b"")
             for (place, length), phrases in self._phrases[pair].items() if pair in self._phrases else ():
                 start = at - place
                 for rule in phrases.get(tuple(words[start : start + length]), ()) if start >= 0 else ():
@@ -210,7 +227,7 @@ def _runs(data: bytes) -> bool:
     """Whether a byte stands three times in a row: two neighbours that differ in no bit, twice. Far quicker than a
     pattern that refers back."""
     number = int.from_bytes(data, "big")
-    return b"\0\0" in (number ^ (number >> 8)).to_bytes(len(data), "big")
+    return _SAME.search((number ^ (number >> 8)).to_bytes(len(data), "big")) is not None
 
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
