@@ -3,6 +3,7 @@ refuses to send anything, and to say that a law is kept."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
@@ -51,7 +52,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1b1b1f; max-width: 62rem; m
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; } .box { overflow-x: auto; }
 th, td { text-align: start; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #d5d5dc; }
-thead th { border-bottom-width: 2px; } td.n { text-align: end; } .faint { color: #5a5a66; } .warn { font-weight: 600; }
+thead th { border-bottom-width: 2px; } .day { white-space: nowrap; }
+.faint { color: #5a5a66; } .warn { font-weight: 600; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } thead { display: table-header-group; } }
 """
 
@@ -77,14 +79,14 @@ def _opening(found: Report) -> Iterator[str]:
         yield "<p>No words of this person were sent to any model.</p>"
         return
     yield (
-        f"<p>{found.calls} calls were made from {_day(found.first_at)} to {_day(found.last_at)}, in {found.attempts} "
-        f"attempts. The words of {found.outside} attempts were seen by others; those of "
+        f"<p>{_many(found.calls, 'call')} from {_day(found.first_at)} to {_day(found.last_at)}, in "
+        f"{_many(found.attempts, 'attempt')}. The words of {found.outside} were seen by others; those of "
         f"{found.attempts - found.outside} stayed on our own machines.</p>"
     )
     if found.astray:
         yield (
-            f'<p class="warn">{found.astray} attempts were answered from another region than the one that was asked '
-            "for; they are marked below.</p>"
+            f'<p class="warn">{_many(found.astray, "attempt")} answered from another region than was asked for: '
+            "marked (!) below.</p>"
         )
 
 
@@ -200,7 +202,14 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return f'<td class="n">{text}</td>' if text.isdigit() else f"<td>{escape(text)}</td>"
+    return f"<td>{_DAY.sub(_WHOLE, escape(text))}</td>"
+
+
+_DAY, _WHOLE = re.compile(r"\d{4}-\d\d-\d\d"), r'<span class="day">\g<0></span>'
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _day(at: int) -> str:
@@ -250,7 +259,7 @@ def _item(duty: Duty) -> str:
     if duty.unstated:
         ends.append(f"{duty.unstated} without a stated end")
     return (
-        f"{duty.party.name} ({', '.join(ROLES[role] for role in duty.roles)}): {duty.attempts} attempts from "
+        f"{duty.party.name} ({', '.join(ROLES[role] for role in duty.roles)}): {_many(duty.attempts, 'attempt')} from "
         f"{_day(duty.first_at)} to {_day(duty.last_at)}; {', '.join(ends)}"
     )
 
