@@ -166,7 +166,7 @@ AXES = ("deployment", "asked", "maker", "seller", "host")
 def picked(name: str, snapshot: Snapshot) -> tuple[str, str]:
     """Return the column and value that `name` means: seller:microsoft, a deployment, or a route. Raises NotFound."""
     axis, colon, value = name.partition(":")
-    if colon and axis in (*AXES, "route"):
+    if colon and axis in (*AXES, "route") and value.isprintable():  # no store has others, and one takes no NUL
         return ("asked" if axis == "route" else axis), value
     if name in snapshot.table.deployments:
         return "deployment", name

@@ -131,6 +131,8 @@ async def test_from_recorded_calls_through_probes(desk: Desk) -> None:
     assert {row.purpose for row in rows} == {"probe"} and {row.key for row in rows} == {key.id}
     assert "deployment.probe" in await desk.acts()
     assert await desk.fails("GET", "gap?a=nobody&b=b") == (404, NotFound.code)
+    for odd in ("seller:%00", "route:a%00", "maker:%0A"):
+        assert await desk.fails("GET", f"gap?a={odd}&b=b") == (404, NotFound.code)
     assert await desk.fails("GET", "gap?a=a&b=nobody") == (404, NotFound.code)
     assert await desk.fails("POST", "deployments/b/probes", {"only": ["flying"]}) == (400, BadRequest.code)
 
