@@ -19,6 +19,7 @@ from freehold.providers import Settings
 
 _VENDOR = ("organization", "project", "headers", "query", "max_tokens", "stream_usage")
 _AZURE = ("bearer", "headers", "query", "max_tokens", "stream_usage")
+_SAFETY = ("bearer", "headers", "query")
 _UNITS: dict[str, Any] = {"memory": Bytes, "start_seconds": Seconds}
 """Options of a command that have a unit, and so may be text such as "2 GB"."""
 
@@ -31,7 +32,8 @@ def offered(kind: str) -> Mapping[str, Any]:
         hints = typing.get_type_hints(Command, include_extras=True)
         return {name: _UNITS.get(name, hint) for name, hint in hints.items() if name != "model"}
     hints = typing.get_type_hints(Settings, include_extras=True)
-    return {name: hints[name] for name in (_AZURE if kind == "azure" else _VENDOR)}
+    names = {"azure": _AZURE, "contentsafety": _SAFETY}.get(kind, _VENDOR)
+    return {name: hints[name] for name in names}
 
 
 def read(written: Deployment, where: str, reader: Reader) -> dict[str, Any]:

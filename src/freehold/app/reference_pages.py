@@ -41,6 +41,11 @@ KINDS = {
         " `model` is the name that is sent to it, and what `{model}` stands for. It gets few of our variables, and no"
         " vendor's key."
     ),
+    "contentsafety": (
+        "Azure AI Content Safety, which judges words and answers nothing: the `deployment` of a policy's moderation"
+        ' with `form = "azure"`. `endpoint` is the address of the resource'
+        " (`https://NAME.cognitiveservices.azure.com`), `model` any name, `api_version` 2024-09-01 by default."
+    ),
 }
 """What a deployment's `kind` means. A test holds it to `providers.KINDS`."""
 

@@ -90,7 +90,8 @@ def _known(config: Config, written: Written, catalogue: Catalogue) -> dict[str, 
         }
     row = vendor(written.endpoint or "") or vendor(written.kind)
     if row is None:
-        return {"seller": "microsoft", "host": "microsoft"} if written.kind == "azure" else {}
+        microsoft = {"seller": "microsoft", "host": "microsoft"}
+        return {"azure": microsoft, "contentsafety": {**microsoft, "maker": "microsoft"}}.get(written.kind, {})
     return {"maker": row.maker, "seller": row.seller, "host": row.host, "region": row.region}
 
 
