@@ -47,6 +47,7 @@ rto = "1h"
 routes = ["assistant"]
 [data]
 default = "confidential"
+lower = true
 [data.rules.personal]
 regions = ["eu"]
 retention_days = 30

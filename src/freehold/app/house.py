@@ -102,7 +102,7 @@ class House:
         house._tasks = [
             asyncio.create_task(opened.watch(house._keys_changed, seen=known)),
             asyncio.create_task(house._sweep()),
-            asyncio.create_task(owing.tend(opened, house._pipeline)),
+            asyncio.create_task(owing.tend(opened, house._pipeline, house._renew)),
             asyncio.create_task(house._guards.forget()),
         ]
         return house
@@ -186,6 +186,10 @@ class House:
         keys = await access.load(self._store)
         self._pipeline.snapshot = self.build(self._config, keys)
         log.debug("keys in force", extra={"generation": generation, "keys": len(keys)})
+
+    def _renew(self) -> None:
+        """The same tables for another day."""
+        self._pipeline.snapshot = self.build(self._config, self._pipeline.snapshot.keys)
 
     async def _sweep(self) -> None:
         while isinstance(self._meter, SharedMeter):

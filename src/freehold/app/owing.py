@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from freehold.contracts import pace
 from freehold.core.clock import begin, day_of, now_ns
@@ -19,9 +20,13 @@ SECONDS = 30.0  # between two looks
 AT_ONCE = 0.2  # seconds that summing may take at each; what is left waits for the next
 
 
-async def tend(store: Store, pipeline: Pipeline) -> None:
-    """Sum what is new, and put what is owed in force, now and then. Runs until it is cancelled."""
+async def tend(store: Store, pipeline: Pipeline, renew: Callable[[], None]) -> None:
+    """Sum what is new, and put what is owed in force, now and then; `renew` is called on each new day, for terms are
+    worked out for one. Runs until it is cancelled."""
+    today = day_of(now_ns())
     while True:
+        if today != (today := day_of(now_ns())):
+            renew()
         try:
             done, head = await reliance.roll(store, AT_ONCE)
             pipeline.owed = await owed(store, pipeline)

@@ -127,7 +127,8 @@ class Contracts(Table, frozen=True, kw_only=True):
 class Data(Table, frozen=True, kw_only=True):
     """Classes of data, and what each asks of whoever gets to see it."""
 
-    default: DataClass = "internal"  # class of a call that nobody classed
+    default: DataClass = "internal"  # class of a call that nobody classed, and the least one
+    lower: bool = False  # a client may declare less than the default (x-freehold-data-class); else that is not heard
     found: bool = True  # a call in which a guard finds personal data or a secret is raised to that class
     areas: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)  # sets of regions, beside the shipped
     rules: dict[DataClass, DataRule] = msgspec.field(default_factory=dict)  # by class: what a recipient has promised
@@ -316,6 +317,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             rules=data.rules,
             areas=data.areas,
             default_class=data.default,
+            lower=data.lower,
         )
 
     def all_routes(self) -> dict[str, Route]:

@@ -12,10 +12,12 @@ import msgspec
 from freehold.access import CURRENCY
 from freehold.app.config import Reader, join, suggest
 from freehold.app.settings import Config, Deployment, File
+from freehold.contracts.binding import OWN
 from freehold.contracts.organisation import Entity, Function
 from freehold.contracts.register import ContractsFaulty, Register, load
 from freehold.contracts.terms import CLASSES
 from freehold.guards.policy import ACTIONS, Moderation, Policy
+from freehold.providers import vendors
 
 
 def register(files: Iterable[Path], reader: Reader) -> Register:
@@ -79,6 +81,8 @@ def _check_policy(
     from freehold.guards.find import KINDS
 
     where = join("policies", name)
+    if policy.name:
+        reader.note(f"{where}.name", "is not written here", f"the policy is called {name}, as its table")
     for function in policy.functions:
         if function not in tables.functions:
             reader.note(
@@ -88,11 +92,25 @@ def _check_policy(
     for kind in (*privacy.kinds, *privacy.by_kind):
         if kind not in KINDS:
             reader.note(f"{where}.privacy", f"no such kind of finding: {kind!r}", suggest(kind, KINDS))
+    known = _parties(tables, deployments)
+    for party in privacy.recipients:
+        if party not in known:
+            reader.note(f"{where}.privacy.recipients", f"nobody is called {party!r}", suggest(party, known))
     for action in (*privacy.recipients.values(), *privacy.by_kind.values()):
         if action not in ACTIONS:
             reader.note(f"{where}.privacy", f"no such action: {action!r}", suggest(action, ACTIONS))
     if policy.moderation is not None:
         _check_moderation(f"{where}.moderation", policy.moderation, deployments, reader)
+
+
+def _parties(tables: File, deployments: Mapping[str, Deployment]) -> set[str]:
+    """Return every maker, seller and host that the file or the table of vendors knows."""
+    known = {OWN, "microsoft", *tables.parties}
+    for written in deployments.values():
+        known |= {name for name in (written.maker, written.seller, written.host) if name}
+    for row in vendors().values():
+        known |= {name for name in (row.maker, row.seller, row.host) if name}
+    return known
 
 
 def _check_moderation(where: str, said: Moderation, deployments: Mapping[str, Deployment], reader: Reader) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from freehold.contracts.terms import DataClass
+from freehold.contracts.terms import CLASSES, DataClass
 
 Criticality = Literal["critical", "important", "ordinary"]
 
@@ -49,13 +49,20 @@ class DataRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class Organisation(msgspec.Struct, frozen=True, kw_only=True):
     """All of this. `areas` names sets of regions beyond those that are shipped; `default_class` is the class of a call
-    that nobody classed."""
+    that nobody classed, and the least one unless clients may class theirs `lower`."""
 
     parties: Mapping[str, Entity] = msgspec.field(default_factory=dict)
     functions: Mapping[str, Function] = msgspec.field(default_factory=dict)
     rules: Mapping[DataClass, DataRule] = msgspec.field(default_factory=dict)
     areas: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     default_class: DataClass = "internal"
+    lower: bool = False
+
+    def classed(self, declared: str) -> str:
+        """Return the class of a call that its client declares to be of `declared` (one of CLASSES, or empty)."""
+        if not declared or (not self.lower and CLASSES.index(declared) < CLASSES.index(self.default_class)):
+            return self.default_class
+        return declared
 
     def group(self, party: str) -> str:
         """Return the id of the group that a party belongs to: itself where nobody says."""

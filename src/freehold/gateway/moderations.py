@@ -134,7 +134,7 @@ def _policies(door: Door, call: Call, key: Key) -> list[Policy]:
     """Return the policies that moderate for this key; those that only look on change nothing for it."""
     snapshot = door.pipeline.snapshot
     organisation = snapshot.organisation
-    call.data_class = call.data_class or organisation.default_class
+    call.data_class = organisation.classed(call.data_class)
     call.function = organisation.function(key.name, key.team_name, call.asked) if organisation.functions else ""
     plan = snapshot.policies.plan(key.name, key.team_name, call.asked, call.function, call.data_class)
     return [policy for policy in plan.enforced if policy.moderation is not None] if plan is not None else []

@@ -3,7 +3,7 @@ look into words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
@@ -73,13 +73,13 @@ class Policy(_Table, frozen=True, kw_only=True):
     moderation: Moderation | None = None  # what may be said
     injection: Injection = Injection()  # instructions from tools and documents
 
-    def holds(self, key: str, team: str, asked: str, function: str, data_class: str) -> bool:
-        """Return whether it holds for such a call; key and team by name."""
+    def holds(self, key: str, team: str, asked: str, function: str, classes: Collection[str]) -> bool:
+        """Return whether it holds for such a call; key and team by name, `classes` all that the call was taken for."""
         return (
             (not self.teams or team in self.teams)
             and (not self.keys or key in self.keys)
             and (not self.functions or function in self.functions)
-            and (not self.classes or data_class in self.classes)
+            and (not self.classes or not set(self.classes).isdisjoint(classes))
             and (not self.routes or any(fnmatchcase(asked, pattern) for pattern in self.routes))
         )
 
@@ -130,13 +130,14 @@ class Policies:
 
     def __init__(self, policies: Mapping[str, Policy] | None = None) -> None:
         self.all = tuple(msgspec.structs.replace(policy, name=name) for name, policy in (policies or {}).items())
-        self._plans: dict[tuple[str, str, str, str, str], Plan | None] = {}
+        self._plans: dict[tuple[str, str, str, str, tuple[str, ...]], Plan | None] = {}
 
-    def plan(self, key: str, team: str, asked: str, function: str, data_class: str) -> Plan | None:
-        """Return what holds for such a call, None where nothing does; key and team by name."""
+    def plan(self, key: str, team: str, asked: str, function: str, *classes: str) -> Plan | None:
+        """Return what holds for such a call, None where nothing does; key and team by name. `classes` are those that it
+        was taken for, one after the other: what held for a lower one goes on to hold."""
         if not self.all:
             return None
-        case = (key, team, asked, function, data_class)
+        case = (key, team, asked, function, classes)
         if len(asked) > _LONGEST:  # nobody's route: who asks for such names is not to fill the memory with them
             held = [policy for policy in self.all if policy.holds(*case)]
             return Plan.of(held) if held else None

@@ -107,9 +107,7 @@ class Pipeline:
             _allow(key.routes, call.asked)
         turn = Turn(call, key, receiver if call.stream else None, self.snapshot, began)
         try:
-            plan = turn.plan = self._plan(turn)
-            if plan is not None and plan.looks:
-                await self._inspect(turn, plan)
+            plan = await self._inspect(turn)
             burn = self.owed if plan is not None and plan.burn else _NOBODY
             order = candidates(turn.snapshot.table, call, self.health.allows, random.random, self._refusal(turn), burn)
             return await self._serve(turn, order)
@@ -126,28 +124,37 @@ class Pipeline:
         """
         turn = Turn(call, key, None, self.snapshot, tick())
         deployment = turn.snapshot.table.deployments[call.asked]
-        plan = turn.plan = self._plan(turn)
-        if plan is not None and plan.looks:
-            await self._inspect(turn, plan)
+        await self._inspect(turn)
         why = self._refusal(turn)(deployment)
         if why:
             raise TermsForbid(f"{deployment.name} may not take this call: {why}.", hint="see the terms of its contract")
         reply = await self._serve(turn, [Candidate(deployment, deployment.model)])
         return reply.body
 
-    def _plan(self, turn: Turn) -> Plan | None:
-        """Class the call, find which business function asks, and which policies hold."""
-        snapshot, call, key = turn.snapshot, turn.call, turn.key
-        organisation = snapshot.organisation
-        if not call.data_class:
-            call.data_class = organisation.default_class
+    async def _inspect(self, turn: Turn) -> Plan | None:
+        """Class the call, find which business function asks, and have the guards of the policies that hold look at it.
+        A policy or a finding may raise the class, and so let more policies hold, who look in their turn. Raises
+        Blocked."""
+        call, key, organisation = turn.call, turn.key, turn.snapshot.organisation
+        call.data_class = organisation.classed(call.data_class)
         if organisation.functions and not call.function:
             call.function = organisation.function(key.name, key.team_name, call.asked)
         turn.features = features(call)
-        plan = snapshot.policies.plan(key.name, key.team_name, call.asked, call.function, call.data_class)
-        if plan is not None and plan.data_class is not None:
-            call.data_class = class_above(cast(DataClass, call.data_class), plan.data_class)
-        return plan
+        classes = [call.data_class]
+        looked: tuple[str, ...] = ()
+        while True:
+            asked = (key.name, key.team_name, call.asked, call.function)
+            plan = turn.plan = turn.snapshot.policies.plan(*asked, *classes)
+            if plan is None:
+                return None
+            if plan.data_class is not None:
+                call.data_class = class_above(cast(DataClass, call.data_class), plan.data_class)
+            if plan.looks and call.data_class == classes[-1] and plan.names != looked:
+                looked = plan.names
+                await self._look(turn, plan)
+            if call.data_class == classes[-1]:
+                return plan
+            classes.append(call.data_class)
 
     def _refusal(self, turn: Turn) -> Callable[[Deployment], str]:
         """Return what says why a deployment may not take the call: by its contract, or by a guard."""
@@ -171,7 +178,8 @@ class Pipeline:
         """Return the guards of a call: who moderates is not moderated, but gets to see no more than others."""
         return self.shields if call.purpose != "moderate" else self.shields[-1:]
 
-    async def _inspect(self, turn: Turn, plan: Plan) -> None:
+    async def _look(self, turn: Turn, plan: Plan) -> None:
+        """Have the guards look at the call. Raises Blocked."""
         call, key = turn.call, turn.key
 
         async def ask(about: Call) -> bytes:
@@ -186,7 +194,7 @@ class Pipeline:
         look = turn.look = Look(call, plan, key.id, f"{key.id}/{conversation}", found, ask)
         for shield in reversed(self.shields_of(call)):
             await shield.inspect(look)
-        call.data_class = look.data_class
+        call.data_class = class_above(cast(DataClass, call.data_class), look.data_class)
 
     async def _note(self, turn: Turn, e: FreeholdError) -> None:
         """Put on record that a call goes no further, for what it says or for want of terms. Nothing leaves then."""

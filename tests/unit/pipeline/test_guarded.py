@@ -216,3 +216,26 @@ async def test_a_policy_that_looks_at_nothing_costs_no_look() -> None:
     made = house(guard, Policy(data_class="secret"))
     await run(made, False)
     assert made.book.outcomes[0].data_class == "secret"
+
+
+async def test_what_is_found_lets_policies_of_the_higher_class_hold_and_those_of_the_lower_one_stay() -> None:
+    guard = Guard()  # finds personal data
+    made = house(guard, LOOKS)
+    policies = {
+        "inside": msgspec.structs.replace(LOOKS, classes=("internal",)),
+        "persons": Policy(classes=("personal",), data_class="special"),
+        "special": Policy(classes=("special",)),
+        "secret": Policy(classes=("secret",)),
+    }
+    made.pipeline.snapshot = msgspec.structs.replace(made.pipeline.snapshot, policies=Policies(policies))
+    await run(made, False)
+    entry = made.book.outcomes[0]
+    assert entry.policies == ("inside", "persons", "special")
+    assert entry.data_class == "special"
+
+
+def test_a_client_may_class_its_words_higher_and_lower_only_where_it_is_said() -> None:
+    house_ = Organisation(default_class="confidential")
+    assert [house_.classed(said) for said in ("", "public", "secret")] == ["confidential", "confidential", "secret"]
+    free = Organisation(default_class="confidential", lower=True)
+    assert [free.classed(said) for said in ("", "public", "secret")] == ["confidential", "public", "secret"]
