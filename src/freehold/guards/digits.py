@@ -39,7 +39,8 @@ def find_runs(text: str, shape: bytes, taken: list[Finding]) -> Iterator[Finding
 
     `shape`: the text with 0 for each digit and A for each letter, a byte for each character.
     """
-    before = at = which = 0
+    before = which = 0
+    at = max(0, shape.find(b"0"))
     while (run := _RUN.search(shape, at)) is not None:
         start, end = run.span()
         while which < len(taken) and taken[which].end <= start:
@@ -47,9 +48,14 @@ def find_runs(text: str, shape: bytes, taken: list[Finding]) -> Iterator[Finding
         if which < len(taken) and taken[which].start < end:
             at = before = taken[which].end if taken[which].start <= start else end
             continue
-        extension = _EXTENSION.match(text, end)
-        if shape[end : end + 1] == b"A" and extension is None:
-            at = end
+        extension = None
+        if shape[end : end + 1] == b"A":
+            extension = _EXTENSION.match(text, end)
+            if extension is None:
+                at = end
+                continue
+        if end - start < 6 or _is_day(text, start, end):  # a year, most often: too short for anything
+            at = before = end
             continue
         found = _whole(text, start, end, before)
         if found is None and end - start > 8:
@@ -60,6 +66,14 @@ def find_runs(text: str, shape: bytes, taken: list[Finding]) -> Iterator[Finding
             yield found
             end = found.end
         at = before = end
+
+
+def _is_day(text: str, start: int, end: int) -> bool:
+    """Whether a run is a date or a span of years and nothing else, but for the hour of a time."""
+    date = phones.DATE.match(text, start)
+    if date is None or "+" in text[max(0, start - 2) : start]:
+        return False
+    return date.end() == end or (end - date.end() < 4 and text[date.end()] == " " and text[end : end + 1] == ":")
 
 
 def _whole(text: str, start: int, end: int, before: int) -> Finding | None:
@@ -147,7 +161,7 @@ def _international(begin: int, text: str, start: int, end: int) -> Finding | Non
 
 def _part(text: str, start: int, end: int, before: int) -> Finding | None:
     """The first number in a run that is more than one: a card among other digits, or what stands between spaces."""
-    for card in _CARD.finditer(text, start, end):
+    for card in _CARD.finditer(text, start, end) if end - start > 13 else ():
         digits = _NOT_DIGIT.sub("", card[0])
         # Sixteen digits in fours may be followed by what else stands on a card; it goes with them.
         network = card_network(digits) or (card["s"] and card_network(digits[:16]))

@@ -24,7 +24,6 @@ _SHAPE: Final = bytes(
     ord("0") if 48 <= i < 58 else ord("A") if i < 128 and chr(i).isalpha() else i if i < 128 else ord("x")
     for i in range(256)
 )
-_NO_DIGITS: Final = bytes(i for i in range(256) if not 48 <= i < 58)
 
 _LOCAL: Final = re.compile(r"[\w.%+-]+")
 _DOMAIN: Final = re.compile(
@@ -56,11 +55,13 @@ def find(text: str, kinds: frozenset[str] | None = None) -> list[Finding]:
     raw = plain.encode("ascii", "replace")  # one byte for each character: places stay
     found: list[Finding] = []
     if kinds is None or "SECRET" in kinds:
-        found = _distinct(find_secrets(plain, raw))
+        secrets = list(find_secrets(plain, raw))
+        found = _distinct(secrets) if secrets else secrets
     if "@" in plain:
         found = _merged(found, _emails(plain))
-    if raw.translate(None, _NO_DIGITS):
-        found = _numbers(plain, raw, found)
+    shape = raw.translate(_SHAPE)
+    if b"0" in shape:
+        found = _numbers(plain, raw, shape, found)
     if kinds is not None:
         found = [each for each in found if each.kind in kinds]
     return found if folded is None else folded.back(found)
@@ -105,13 +106,12 @@ def _emails(text: str) -> list[Finding]:
     return found
 
 
-def _numbers(text: str, raw: bytes, found: list[Finding]) -> list[Finding]:
+def _numbers(text: str, raw: bytes, shape: bytes, found: list[Finding]) -> list[Finding]:
     """`found` and bank accounts, numbers with letters, addresses, then what is digits alone; each goes before the
     next."""
-    shape = raw.translate(_SHAPE)
-    if b"AA00" in shape:
-        found = _merged(found, _ibans(text, shape))
-    if _MIXED.search(shape) is not None:
+    if _MIXED.search(shape, shape.find(b"0")) is not None:
+        if b"AA00" in shape:
+            found = _merged(found, _ibans(text, shape))
         found = _merged(found, _lettered(text, shape, found))
     if _COLONS.search(raw) is not None:
         found = _merged(found, [Finding("IP", *m.span()) for m in _IPV6.finditer(text) if is_ipv6(m[0])])

@@ -42,7 +42,7 @@ def _calling() -> dict[str, tuple[str, int, int]]:
 
 _CODES: Final = _calling()
 
-_DATE: Final = re.compile(
+DATE: Final = re.compile(
     r"(?:(?:19|20)\d\d[./-](?:0?[1-9]|1[0-2])[./-](?:0?[1-9]|[12]\d|3[01])"
     r"|(?:0?[1-9]|[12]\d|3[01])[./-](?:0?[1-9]|1[0-2])[./-](?:19|20)?\d\d"
     r"|(?:0?[1-9]|1[0-2])[./-](?:0?[1-9]|[12]\d|3[01])[./-](?:19|20)?\d\d"
@@ -135,4 +135,4 @@ def in_context(raw: str, digits: str) -> bool:
 
 def is_date(raw: str) -> bool:
     """Return whether a run of digits begins with a date or a span of years."""
-    return _DATE.match(raw) is not None
+    return DATE.match(raw) is not None
