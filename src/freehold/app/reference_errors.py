@@ -102,6 +102,15 @@ API = {
     "model_not_found": ("no such model, or not for this key", "`GET /v1/models` lists what the key may use"),
     "model_reference": ("what is to be pulled is no name of a model", "a catalogue name, `hf:...` or `pypi:...`"),
     "name_taken": ("a member, its key or its identity is another's already", "choose another name"),
+    "names_busy": ("too many calls wait for names and places to be found", "try again shortly"),
+    "names_failed": (
+        "the process that finds names and places ended",
+        "it starts again by itself; look at memory",
+    ),
+    "names_missing": (
+        "a policy asks for names and places, and nobody here finds them",
+        "install the extra `names`, or leave `names = true` out of the policy",
+    ),
     "no_deployment_available": (
         "no deployment of the route can take the call now",
         "try again later; give the route a fallback",
@@ -166,6 +175,10 @@ API = {
     "text_too_long": ("a text is longer than it may be there", "shorten it, or put it in a file"),
     "token_not_enough": ("a program's token may not do this", "sign in at the page with a browser"),
     "tool_not_allowed": ("the configuration says that the tool is never used", "ask an administrator: `[tools]`"),
+    "terms_forbid": (
+        "no deployment of the model may take the call: by its contract, or by what a policy lets out",
+        "`freehold contracts show NAME` shows the terms; ask a model whose terms allow it, or one of your own",
+    ),
     "too_many": ("there are as many of these as one may have", "delete some first"),
     "too_many_answers": ("as many answers are made in the conversation as may be at once", "wait for one"),
     "too_many_connections": ("more connections are open than a worker takes", "close some; `[server] limits`"),

@@ -111,11 +111,11 @@ def endpoints(office: Office) -> list[Endpoint]:
     way = "/api/admin/deployments/{name}/probes"
     return [
         Endpoint(method="GET", path="/api/admin/gap", run=gap, access="auditor", query=GapQuery, answer=GapShown,
-                 tag="independence", summary="What of the calls of one model another could not take"),
-        Endpoint(method="GET", path=way, run=known, access="auditor", answer=ProbesShown, tag="independence",
+                 tag="console", summary="What of the calls of one model another could not take"),
+        Endpoint(method="GET", path=way, run=known, access="auditor", answer=ProbesShown, tag="console",
                  summary="What a deployment was found to do when it was asked"),
         Endpoint(method="POST", path=way, run=ask, access="admin", body=ProbeBody, answer=ProbesShown,
-                 tag="independence", summary="Ask a deployment what it can do, with small calls on record"),
+                 tag="console", summary="Ask a deployment what it can do, with small calls on record"),
     ]  # fmt: skip
 
 
