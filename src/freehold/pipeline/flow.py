@@ -124,12 +124,17 @@ class Pipeline:
         """
         turn = Turn(call, key, None, self.snapshot, tick())
         deployment = turn.snapshot.table.deployments[call.asked]
-        await self._inspect(turn)
-        why = self._refusal(turn)(deployment)
-        if why:
-            raise TermsForbid(f"{deployment.name} may not take this call: {why}.", hint="see the terms of its contract")
-        reply = await self._serve(turn, [Candidate(deployment, deployment.model)])
-        return reply.body
+        try:
+            await self._inspect(turn)
+            why = self._refusal(turn)(deployment)
+            if why:
+                said = f"{deployment.name} may not take this call: {why}."
+                raise TermsForbid(said, hint="see the terms of its contract")
+            return (await self._serve(turn, [Candidate(deployment, deployment.model)])).body
+        except (Blocked, TermsForbid) as e:
+            if e is not turn.ended:
+                await self._note(turn, e)
+            raise
 
     async def _inspect(self, turn: Turn) -> Plan | None:
         """Class the call, find which business function asks, and have the guards of the policies that hold look at it.
