@@ -103,6 +103,7 @@ def test_who_decided_and_what_was_stopped(somebody: Callable[[str], Person], axe
     rows.nth(3).get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Call")
     expect(page.get_by_text("content_filter").first).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="by policy house").first).to_contain_text("stopped")
     page.go_back()
     there(page)
     page.get_by_role("radio", name="7 days").check()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from freehold.console.ledger_api import VerdictRow
 from freehold.console.shapes import CatchingUp, Failure, Named
 from freehold.guards.policy import Policy
 from freehold.guards.trial import Attack, Found
@@ -81,17 +82,6 @@ class DecidedFor(Struct, kw_only=True):
     categories: list[Counted]
     policies: list[Counted]
     catching_up: CatchingUp | None
-
-
-class VerdictRow(Struct, kw_only=True):
-    by: str
-    side: str
-    category: str
-    severity: int
-    action: str
-    policy: str
-    dry: bool
-    detail: str
 
 
 class StoppedCall(Struct, kw_only=True):

@@ -4,6 +4,7 @@ import { call } from "../door.js";
 import { listed, plural, t } from "../i18n.js";
 import { openDialog, toast } from "../ui.js";
 import { GONE, NONE, ago, exact, fault, instant, precise, size, span } from "./format.js";
+import { Verdicts } from "./guards_verdicts.js";
 import { html } from "./hooks.js";
 import { me, problem, useResource } from "./place.js";
 import { Badge, Copy, Facts, Head, Loaded, Sheet, ask } from "./parts.js";
@@ -95,7 +96,9 @@ function Attempt({ one, n, tries }) {
           [t("In all"), outcome?.total_ms != null && span(outcome.total_ms)],
       [t("HTTP status"), outcome?.status || ""], [t("Dropped, since the target knows no such field"),
         row.dropped?.length ? row.dropped.join(", ") : ""],
+      [t("Policies in force"), row.policies?.length ? listed(row.policies) : ""],
     ]} />
+    ${row.verdicts?.length > 0 && html`<div><h4>${t("Decided")}</h4><${Verdicts} rows=${row.verdicts} /></div>`}
     ${[intent, outcome].filter(Boolean).map((entry) => html`<${Raw} key=${entry.seq} entry=${entry} />`)}
   </li>`;
 }

@@ -6,7 +6,8 @@ import { plural, t } from "../i18n.js";
 import { Figure, Key, Shares, Timeline } from "./charts.js";
 import { ago, count, exact, instant } from "./format.js";
 import { Field, Wrong, useForm } from "./forms.js";
-import { action, category, decider, does, severity, whom } from "./guards_words.js";
+import { Verdicts } from "./guards_verdicts.js";
+import { category, decider, does, severity, whom } from "./guards_words.js";
 import { html, useState } from "./hooks.js";
 import { go, me, problem, useAddress, useResource, withQuery } from "./place.js";
 import { Badge, Empty, Head, Loaded, Pick, Table, Trouble } from "./parts.js";
@@ -165,17 +166,6 @@ function Stopped({ span }) {
       ${wrong && html`<${Trouble} error=${wrong} />`}
       ${next != null && html`<button type="button" class="button after" onClick=${on}>${t("Show more")}</button>`}`}<//>
   </section>`;
-}
-
-/** What was decided, a line each. @param {{ rows: any[] }} props */
-function Verdicts({ rows }) {
-  return html`<ul class="plain">${rows.map((one, n) => html`<li key=${n}>
-    <${Badge} tone=${one.action === "note" ? "" : one.dry ? "warn" : "bad"}>
-      ${one.dry ? t("would be {action}", { action: action(one.action) }) : action(one.action)}<//>
-    ${" "}${category(one.category)}${severity(one.severity) && `, ${severity(one.severity)}`}
-    ${" "}<small>${one.side === "output" ? t("in the answer") : t("in the question")} · ${one.policy
-      ? t("{who}, by policy {policy}", { who: decider(one.by), policy: one.policy }) : decider(one.by)}</small></li>`)}
-    </ul>`;
 }
 
 /** @param {{ data: any }} props */
