@@ -19,33 +19,37 @@ from freehold.guards.judging import DEPLOYMENT, RULES, attacked, blocked, modera
 from freehold.guards.outflow import Outflow, stopped
 from freehold.guards.policy import Plan, Policy
 from freehold.guards.semantic import Answer, Ask, Moderator, Semantic, newest
-from freehold.guards.shield import Flow, Look, Recipient, Send
+from freehold.guards.shield import LARGE, Flow, Look, Recipient, Send
 from freehold.guards.taxonomy import Concern, Side, worst
 from freehold.ledger import Verdict
 from freehold.wire.dialects.openai_pieces import pieces
 from freehold.wire.dialects.openai_texts import Text
 
 NAME = "moderation"
-_LARGE = 64 * 1024
-"""Bytes of a call from which it is looked at beside the loop."""
 _PARAMS = {"chat": "messages", "completion": "prompt", "embedding": "input", "moderation": "input"}
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """Which policies of a plan look where."""
+    """Which policies of a plan look where; of those that look at the input, who asks moderators, and who goes by the
+    lists."""
 
     input: tuple[Policy, ...] = ()
     output: tuple[Policy, ...] = ()
     attacks: tuple[Policy, ...] = ()
+    asks: bool = False
+    ruled: tuple[Policy, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan) -> Watch:
         """Sort the policies of a plan."""
-        said = [policy for policy in plan.policies if policy.moderation is not None]
+        said = [(policy, policy.moderation) for policy in plan.policies if policy.moderation is not None]
+        told = tuple(policy for policy, how in said if how.input)
         return cls(
-            tuple(policy for policy in said if policy.moderation is not None and policy.moderation.input),
-            tuple(policy for policy in said if policy.moderation is not None and policy.moderation.output),
+            told,
+            tuple(policy for policy, how in said if how.output),
             tuple(policy for policy in plan.policies if policy.injection.action != "off"),
+            bool(asks(told)),
+            tuple(policy for policy, how in said if how.input and how.rules),
         )
 
 
@@ -62,13 +66,10 @@ class ModerationShield:
         call = look.call
         look.require_single_members((*watch.input, *watch.attacks))
         said = look.texts()
-        if call.size < _LARGE:
-            verdicts = seen(said, watch)
-        else:  # others are not to wait for that
-            verdicts = await asyncio.to_thread(seen, said, watch)
-        self._rule(look, verdicts, "input")
-        asked = asks(watch.input)
-        spoken = newest(said) if asked else ""
+        verdicts = seen(said, watch) if call.size < LARGE else await asyncio.to_thread(seen, said, watch)
+        if verdicts:
+            self._rule(look, verdicts, "input")
+        spoken = newest(said) if watch.asks else ""
         if spoken.strip():
             self._rule(look, await self.ask(watch.input, spoken, "input", "", call, look.ask), "input")
 
@@ -131,8 +132,11 @@ class ModerationShield:
         verdicts: dict[int, list[Verdict]] = {}
         for choice, parts in said.items():
             verdicts[choice] = spoken(policies, "\n".join(parts))
+        asked = asks(policies)
+        if not asked and not any(verdicts.values()):
+            return body
         open_ = [choice for choice in said if not stopping(verdicts[choice])]
-        if asks(policies) and open_:
+        if asked and open_:
             before = newest(look.texts())
             more = await asyncio.gather(
                 *(self.ask(policies, "\n".join(said[c]), "output", before, look.call, look.ask) for c in open_)
@@ -175,35 +179,40 @@ def asks(policies: Iterable[Policy]) -> list[Moderator]:
 
 def seen(said: Sequence[Text], watch: Watch) -> list[Verdict]:
     """Return what the policies decide about the texts of a call by the lists and by signs of an attack."""
-    ruled = any(policy.moderation is not None and policy.moderation.rules for policy in watch.input)
     concerns: list[Concern] = []
     scores: dict[bool, injection.Score] = {}
+    shipped = lists.shipped() if watch.ruled or watch.attacks else None
     for text in said:
-        found = lists.shipped().find(text.text) if ruled or watch.attacks else []
-        wrong, signs = rules.split(found)
-        concerns += wrong
+        signs: Sequence[Concern] = ()
+        found = shipped.find(text.text) if shipped is not None else None
+        if found:
+            wrong, signs = rules.split(found)
+            concerns += wrong
         if watch.attacks:
             for user, score in _scores(text, signs):
                 scores[user] = max(score, scores.get(user, score))
     verdicts: list[Verdict] = []
-    for policy in watch.input:
-        if policy.moderation is not None and policy.moderation.rules:
-            verdicts += moderated(policy, worst(concerns), RULES, "input")
+    for policy in watch.ruled if concerns else ():
+        verdicts += moderated(policy, worst(concerns), RULES, "input")
     for user, score in scores.items():
         verdicts += [verdict for policy in watch.attacks if (verdict := attacked(policy, score, user)) is not None]
     return verdicts
 
 
 def _scores(text: Text, signs: Sequence[Concern]) -> Iterable[tuple[bool, injection.Score]]:
-    """Yield the scores of a text: whether it is a user's own, and how much it looks like an attack. What a model said
+    """Return the scores of a text: whether it is a user's own, and how much it looks like an attack. What a model said
     and what the house told it are no attacks, but for files that stand in the house's words."""
     if text.role == "tool":
-        yield False, injection.look(text.text, "tool", signs)
-    elif text.role in ("user", "prompt", "system"):
-        parts = list(injection.parts(text.text))
-        for part, source in parts:
-            if source == "document" or text.role != "system":
-                yield source == "user", injection.look(part, source, signs if len(parts) == 1 else None)
+        return [(False, injection.look(text.text, "tool", signs))]
+    if text.role not in ("user", "prompt", "system") or (text.role == "system" and injection.is_whole(text.text)):
+        return ()
+    parts = list(injection.parts(text.text))
+    whole = signs if len(parts) == 1 else None
+    return [
+        (source == "user", injection.look(part, source, whole))
+        for part, source in parts
+        if source == "document" or text.role != "system"
+    ]
 
 
 def spoken(policies: Sequence[Policy], text: str) -> list[Verdict]:

@@ -19,10 +19,10 @@ from freehold.guards.find import KINDS, Finding, class_of, find
 from freehold.guards.names import Names
 from freehold.guards.policy import Action, Plan, Policy, Privacy, class_above, strictest
 from freehold.guards.restore import Forms, Restoring, tokenlike, whole, written
-from freehold.guards.shield import Flow, Look, Recipient, Send
+from freehold.guards.shield import LARGE, Flow, Look, Recipient, Send
 from freehold.guards.vault import Conversation, Value, Vault
 from freehold.ledger import Verdict
-from freehold.wire.dialects.openai_texts import Medium, Path, Text, media, others, replaced, texts
+from freehold.wire.dialects.openai_texts import Medium, Path, Text, media, others, read, replaced
 
 NAME = "privacy"
 _BY_NAMES = frozenset({"NAME", "PLACE"})
@@ -31,8 +31,6 @@ _VERBS: dict[Action, str] = {"own": "own", "refuse": "block", "redact": "redact"
 _LONG = 256
 """Characters from which it is remembered that nothing was in a member: definitions of tools come with every call."""
 _REMEMBERED = 1024
-_LARGE = 64 * 1024
-"""Bytes of a call from which it is worked on beside the loop: a megabyte that is full of addresses takes seconds."""
 
 T = TypeVar("T")
 
@@ -74,7 +72,7 @@ class PrivacyShield:
                 look.found[each.kind] = look.found.get(each.kind, 0) + 1
                 if self.classify:
                     look.data_class = class_above(look.data_class, class_of(each))
-        for policy in rules:
+        for policy in rules if look.found or seen.media else ():
             self._refuse_all(look, policy, seen)
 
     def _refuse_all(self, look: Look, policy: Policy, seen: Seen) -> None:
@@ -176,17 +174,25 @@ class PrivacyShield:
     async def _see(self, look: Look, call: Call, rules: Sequence[Policy]) -> Seen:
         """Look at all words of a call: the one that was asked, or what somebody has made of it."""
         kinds = None if self.classify else _kinds(rules)
-        read = look.texts if call is look.call else lambda: texts(call)
-        said, beside = await _aside(call, lambda: (read(), others(call, self._may_hold)))
-        words = said + beside
-        found = await _aside(call, lambda: [find(text.text, kinds) for text in words])
+        if call.size < LARGE:
+            said, words, found, beside = self._find(look, call, kinds)
+        else:
+            said, words, found, beside = await asyncio.to_thread(self._find, look, call, kinds)
         wanted = [rule.dry_run for rule in rules if rule.privacy.names]
         if wanted:
             by_names = await self._find_names([text.text for text in said], needed=not all(wanted))
             together = [_together(first, more) for first, more in zip(found, by_names, strict=False)]
             found = together + found[len(said) :]
         held = [(text, findings) for text, findings in zip(words, found, strict=True) if findings]
-        return Seen(call.fields, words, held, media(call))
+        return Seen(call.fields, words, held, beside)
+
+    def _find(
+        self, look: Look, call: Call, kinds: frozenset[str] | None
+    ) -> tuple[list[Text], list[Text], list[list[Finding]], list[Medium]]:
+        """Return what is said in a call, all words of it, what was found in each, and which media it has."""
+        said, plain = (look.texts(), look.plain) if call is look.call else read(call)
+        words = said + others(call, self._may_hold, plain=plain)
+        return said, words, [find(text.text, kinds) for text in words], media(call, plain=plain)
 
     async def _find_names(self, said: list[str], needed: bool) -> list[list[Finding]]:
         """Ask the worker for names. EngineError when it is not there, unless all who ask only look on."""
@@ -219,7 +225,7 @@ class PrivacyShield:
 
 async def _aside(call: Call, work: Callable[[], T]) -> T:
     """Do what takes long for a large call, for which others are not to wait."""
-    return work() if call.size < _LARGE else await asyncio.to_thread(work)
+    return work() if call.size < LARGE else await asyncio.to_thread(work)
 
 
 def _rules(plan: Plan) -> tuple[Policy, ...]:

@@ -13,7 +13,10 @@ from freehold.core.call import Call
 from freehold.core.errors import BadRequest, FreeholdError
 from freehold.guards.policy import Plan, Policy
 from freehold.ledger import Verdict
-from freehold.wire.dialects.openai_texts import Text, repeated, texts
+from freehold.wire.dialects.openai_texts import Text, read, repeated
+
+LARGE = 64 * 1024
+"""Bytes of a call from which it is looked at beside the loop: others are not to wait for that."""
 
 Send = Callable[[bytes], None]
 """Takes one or more whole server-sent events."""
@@ -46,18 +49,21 @@ class Look(msgspec.Struct):
     stopped: FreeholdError | None = None
     enough: Callable[[], None] | None = None
     said: list[Text] | None = None
+    plain: bool = False
 
     def texts(self) -> list[Text]:
         """Return what is said in the call, read once for all guards."""
         if self.said is None:
-            self.said = texts(self.call)
+            self.said, self.plain = read(self.call)
         return self.said
 
     def require_single_members(self, policies: Iterable[Policy]) -> None:
         """Refuse a call in which one object of the messages has a member twice, unless all who ask only look on: a
         recipient may believe the one that no guard saw. Raises BadRequest."""
         if "twice" not in self.kept:
-            self.kept["twice"] = repeated(self.call)
+            if self.call.size < LARGE:
+                self.texts()
+            self.kept["twice"] = repeated(self.call, plain=len(self.said) if self.said and self.plain else None)
         twice = self.kept["twice"]
         if twice is not None and not all(policy.dry_run for policy in policies):
             raise BadRequest(

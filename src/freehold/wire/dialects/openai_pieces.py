@@ -59,6 +59,10 @@ _NAMES: tuple[tuple[str, Channel], ...] = (
 )
 
 
+_COMMON = frozenset({"role", "content", "refusal", "annotations"})
+"""Members of a message of most answers, which say all they say in their content."""
+
+
 def pieces(payload: bytes) -> list[Piece] | None:
     """Return the words of a whole answer or of one event's payload, in order. None when nothing in it can matter: it
     says nothing, ends no choice, or is no answer that we can read."""
@@ -70,6 +74,12 @@ def pieces(payload: bytes) -> list[Piece] | None:
         return None
     out: list[Piece] = []
     for choice in choices or ():
+        message = choice.message
+        if message is not None and message.keys() <= _COMMON and choice.text is None and choice.delta is None:
+            content = message.get("content")
+            if content.__class__ is str and content and not message.get("refusal"):
+                out.append(Piece(choice.index, "content", content, choice.finish_reason))
+                continue
         before = len(out)
         out += [Piece(choice.index, channel, text, choice.finish_reason) for channel, _, text in _said(choice)]
         if choice.finish_reason is not None and len(out) == before:

@@ -52,6 +52,10 @@ _WORDS: dict[str, tuple[Member, ...]] = {
     "embedding": ("input",),
     "moderation": ("input",),
 }
+_USUAL = frozenset(
+    {"model", "messages", "temperature", "max_tokens", "max_completion_tokens", "top_p", "stream", "n", "stop"}
+)
+"""Names of members that most calls have, and no words of anybody's."""
 _FIXED = frozenset(
     {
         "encoding_format", "logit_bias", "modalities", "reasoning_effort", "service_tier", "stream_options",
@@ -129,7 +133,23 @@ def texts(call: Call) -> list[Text]:
     return out
 
 
-def others(call: Call, maybe: Callable[[str], bool] | None = None) -> list[Text]:
+def read(call: Call) -> tuple[list[Text], bool]:
+    """Return what `texts` does, and whether it is plain: each message of a chat is of a role and one text and nothing
+    else, as most are. Who knows that tells `others`, `media` and `repeated`, which decode the messages otherwise."""
+    if call.kind != "chat":
+        return texts(call), False
+    try:
+        messages = _plain.decode(call.fields["messages"])
+    except (msgspec.DecodeError, UnicodeError):
+        return texts(call), False
+    role = _ROLES.get
+    return [
+        Text(("messages", place, "content"), role(each.role, "user"), each.content)
+        for place, each in enumerate(messages)
+    ], True
+
+
+def others(call: Call, maybe: Callable[[str], bool] | None = None, *, plain: bool | None = None) -> list[Text]:
     """Return every further string that leaves with `call` (of user, metadata, tools, names, addresses of pictures, and
     members that nobody knows, their names too), and numbers long enough to be somebody's. Media themselves are left
     out, and what is but a label: ids and names of tools made of letters and digits.
@@ -137,25 +157,28 @@ def others(call: Call, maybe: Callable[[str], bool] | None = None) -> list[Text]
     `maybe` is asked first of each member as a whole, as JSON text: whether anything in it can matter.
     """
     out: list[Text] = []
+    words = _WORDS[call.kind]
     below = call.asked.partition("/")[2]
     if below:  # the model of a wildcard is what the caller says
         out.append(Text(("model", "name"), "name", below))
     for name, raw in call.fields.items():
-        if _FIELD.fullmatch(name) is None:
+        if name not in _USUAL and _FIELD.fullmatch(name) is None:
             out.append(Text((name, "name"), "name", name))
-        if name == "model" or name in _WORDS[call.kind] or memoryview(raw)[0] not in _STARTS:
+        if name == "model" or name in words or memoryview(raw)[0] not in _STARTS:
             continue
         if name not in _FIXED or _WORDS_KNOWN.fullmatch(raw) is None:
             out += _rest((name,), raw, maybe, numbers=name not in _SCHEMAS)
     if call.kind == "moderation":
         out += _each(("input",), call.fields.get("input", _NONE), _PART, maybe)
-    if call.kind == "chat" and not _is_plain(call.fields["messages"]):
+    if call.kind == "chat" and not (_is_plain(call.fields["messages"]) if plain is None else plain):
         out += _each(("messages",), call.fields["messages"], _MESSAGE, maybe)
     return out
 
 
-def media(call: Call) -> list[Medium]:
+def media(call: Call, *, plain: bool | None = None) -> list[Medium]:
     """Return what `call` holds that is no text and cannot be read as text: each kind of medium once, in order."""
+    if plain:
+        return []
     kinds: set[Medium] = set()
     if call.kind != "chat":
         given = _any.decode(call.fields.get(_WORDS[call.kind][0], _NONE))
@@ -166,7 +189,7 @@ def media(call: Call) -> list[Medium]:
                 kinds.add("tokens")
         return sorted(kinds)
     raw = call.fields["messages"]
-    if not _is_plain(raw):
+    if plain is False or not _is_plain(raw):
         for message in _messages.decode(raw):
             for part in message.content if isinstance(message.content, list) else ():
                 kinds.update(_medium(part))
@@ -193,15 +216,18 @@ def replaced(call: Call, new: Mapping[Path, str]) -> Call:
     return msgspec.structs.replace(call, fields=fields)
 
 
-def repeated(call: Call) -> str | None:
+def repeated(call: Call, *, plain: int | None = None) -> str | None:
     """Return the name of a member that stands twice in one object of a chat's messages: readers differ on which of the
-    two they believe, so that what was looked at might not be what is read. None where all stand once."""
+    two they believe, so that what was looked at might not be what is read. None where all stand once. `plain`: how many
+    messages there are, when all are known to be plain."""
     if call.kind != "chat":
         return None
     messages = call.fields["messages"]
     raw = bytes(messages)
+    if plain is None and _is_plain(messages):
+        plain = len(_items.decode(raw))
     # Inside a string quotes are escaped, so that plain messages are seen to be single by counting.
-    if _is_plain(messages) and raw.count(b'"content"') == raw.count(b'"role"') == len(_items.decode(raw)):
+    if plain is not None and raw.count(b'"content"') == raw.count(b'"role"') == plain:
         return None
     twice: list[str] = []
 
