@@ -27,7 +27,7 @@ dry_run = true
 teams = ["sales"]
 routes = ["gpt-*"]
 data_class = "personal"
-privacy = { outside = "redact", recipients = { acme = "pseudonymise" }, by_kind = { SECRET = "refuse" } }
+privacy = { outside = "redact", recipients = { mistral = "pseudonymise" }, by_kind = { SECRET = "refuse" } }
 moderation = { deployment = "guard", form = "llama_guard", when_down = "block", output = false, rules = false }
 [deployments.guard]
 kind = "openai"
@@ -53,7 +53,7 @@ def test_policies_in_words(house: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "everybody" in out and "injection: block from 0.5" in out
     assert "moderation of input and output: by lists, block * from medium, note profanity from medium" in out
     assert "teams sales; routes gpt-*" in out and "calls are at least personal" in out
-    assert "privacy: redact outside, pass on one's own, pseudonymise to acme, refuse SECRET" in out
+    assert "privacy: redact outside, pass on one's own, pseudonymise to mistral, refuse SECRET" in out
     assert "moderation of input: no lists, asks guard (llama_guard), block when it is down" in out
     rows = json.loads(said(capsys, "list", "--json"))
     assert [row["name"] for row in rows] == ["house", "sales"] and rows[1]["dry_run"] is True
