@@ -91,7 +91,7 @@ class PrivacyShield:
 
     def allows(self, look: Look, to: Recipient) -> str:
         seen: Seen | None = look.kept.get(NAME)
-        if seen is None or own(to):
+        if seen is None or not (look.found or seen.media) or own(to):
             return ""
         for policy in look.plan.enforced:
             said = policy.privacy

@@ -35,7 +35,7 @@ BYTES_PER_EVENT = 4
 """Text that one event of a stream brings, about, where nobody states the usage: one token."""
 
 
-class Turn(msgspec.Struct):
+class Turn(msgspec.Struct, weakref=True):
     """What the attempts of one call share. Times in seconds of core.clock.tick, money in nano-units; `elsewhere` is
     time that was not the house's own. `plan` are the policies that hold, `look` what their guards see; `passed` says
     which deployments may not take the call, and why; `features` what the call makes use of; `ended` with what the last
@@ -180,7 +180,7 @@ class Attempt(msgspec.Struct):
         look.redactions = {}
         for shield in self.house.shields_of(call):
             call = await shield.outgoing(look, call, self.candidate.deployment)
-        self.redactions = tuple(sorted(look.redactions.items()))
+        self.redactions = tuple(sorted(look.redactions.items())) if look.redactions else ()
         self.verdicts = tuple(look.verdicts)
         return call
 

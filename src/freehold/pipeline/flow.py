@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import cast
+from weakref import ref
 
 import msgspec
 
@@ -171,7 +172,10 @@ class Pipeline:
             by = "contract"
             if not said and look is not None:
                 by = "privacy"
-                said = next(filter(None, (shield.allows(look, deployment) for shield in shields)), "")
+                for shield in shields:
+                    said = shield.allows(look, deployment)
+                    if said:
+                        break
             if said:
                 verdict = Verdict(by, "input", call.data_class, 0, "pass over", "", False, f"{deployment.name}: {said}")
                 turn.passed = (*turn.passed, verdict)
@@ -186,13 +190,16 @@ class Pipeline:
     async def _look(self, turn: Turn, plan: Plan) -> None:
         """Have the guards look at the call. Raises Blocked."""
         call, key = turn.call, turn.key
+        mine = ref(turn)  # the turn holds who asks: held by it in return, both would wait for the collector
 
         async def ask(about: Call) -> bytes:
             before = tick()
             try:
                 return await self.ask(about, key)
             finally:
-                turn.elsewhere += tick() - before
+                asking = mine()
+                if asking is not None:
+                    asking.elsewhere += tick() - before
 
         conversation = call.session or call.id
         found = cast(DataClass, call.data_class)
