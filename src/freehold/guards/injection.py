@@ -117,11 +117,12 @@ _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}[A-Za-z0-9._-]{0,20}){4,}")
 def look(text: str, source: Source, phrases: Sequence[Concern] | None = None) -> Score:
     """Return how much `text` looks like an attack, at its worst stretch. `phrases` is what the lists found in it, where
     somebody has looked already."""
+    if len(text) <= STRETCH:
+        found = _signs(text, 0, phrases)
+        return _together(found, TRUST[source]) if found else _NOTHING
     worst = _NOTHING
-    if len(text) > STRETCH:
-        phrases = None
     for stretch in _stretches(text):
-        found = _signs(stretch, 0, phrases)
+        found = _signs(stretch, 0)
         if found:
             scored = _together(found, TRUST[source])
             worst = max(worst, scored)
@@ -129,9 +130,6 @@ def look(text: str, source: Source, phrases: Sequence[Concern] | None = None) ->
 
 
 def _stretches(text: str) -> Iterator[str]:
-    if len(text) <= STRETCH:
-        yield text
-        return
     for start in range(0, len(text) - OVERLAP, STRETCH - OVERLAP):
         yield text[start : start + STRETCH]
 

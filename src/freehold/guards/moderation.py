@@ -30,26 +30,30 @@ _PARAMS = {"chat": "messages", "completion": "prompt", "embedding": "input", "mo
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """Which policies of a plan look where; of those that look at the input, who asks moderators, and who goes by the
-    lists."""
+    """Which policies of a plan look where; which of them go by the lists; and whether any asks a moderator."""
 
     input: tuple[Policy, ...] = ()
     output: tuple[Policy, ...] = ()
     attacks: tuple[Policy, ...] = ()
-    asks: bool = False
     ruled: tuple[Policy, ...] = ()
+    answered: tuple[Policy, ...] = ()
+    asks: bool = False
+    asks_back: bool = False
 
     @classmethod
     def of(cls, plan: Plan) -> Watch:
         """Sort the policies of a plan."""
         said = [(policy, policy.moderation) for policy in plan.policies if policy.moderation is not None]
         told = tuple(policy for policy, how in said if how.input)
+        back = tuple(policy for policy, how in said if how.output)
         return cls(
             told,
-            tuple(policy for policy, how in said if how.output),
+            back,
             tuple(policy for policy in plan.policies if policy.injection.action != "off"),
-            bool(asks(told)),
             tuple(policy for policy, how in said if how.input and how.rules),
+            tuple(policy for policy, how in said if how.output and how.rules),
+            bool(asks(told)),
+            bool(asks(back)),
         )
 
 
@@ -121,7 +125,8 @@ class ModerationShield:
         return Outflow(look, policies, send, self.ask) if policies else None
 
     async def whole(self, look: Look, body: bytes) -> bytes:
-        policies = _watch(look).output
+        watch = _watch(look)
+        policies = watch.output
         found = pieces(body) if policies else None
         if not found:
             return body
@@ -131,12 +136,11 @@ class ModerationShield:
                 said.setdefault(piece.choice, []).append(piece.text)
         verdicts: dict[int, list[Verdict]] = {}
         for choice, parts in said.items():
-            verdicts[choice] = spoken(policies, "\n".join(parts))
-        asked = asks(policies)
-        if not asked and not any(verdicts.values()):
+            verdicts[choice] = spoken(watch.answered, "\n".join(parts))
+        if not watch.asks_back and not any(verdicts.values()):
             return body
         open_ = [choice for choice in said if not stopping(verdicts[choice])]
-        if asked and open_:
+        if watch.asks_back and open_:
             before = newest(look.texts())
             more = await asyncio.gather(
                 *(self.ask(policies, "\n".join(said[c]), "output", before, look.call, look.ask) for c in open_)
@@ -190,7 +194,8 @@ def seen(said: Sequence[Text], watch: Watch) -> list[Verdict]:
             concerns += wrong
         if watch.attacks:
             for user, score in _scores(text, signs):
-                scores[user] = max(score, scores.get(user, score))
+                if score.value:
+                    scores[user] = max(score, scores.get(user, score))
     verdicts: list[Verdict] = []
     for policy in watch.ruled if concerns else ():
         verdicts += moderated(policy, worst(concerns), RULES, "input")
@@ -215,8 +220,7 @@ def _scores(text: Text, signs: Sequence[Concern]) -> Iterable[tuple[bool, inject
     ]
 
 
-def spoken(policies: Sequence[Policy], text: str) -> list[Verdict]:
-    """Return what the policies decide by the lists about what a model says."""
-    ruled = [policy for policy in policies if policy.moderation is not None and policy.moderation.rules]
+def spoken(ruled: Sequence[Policy], text: str) -> list[Verdict]:
+    """Return what policies that go by the lists decide about what a model says."""
     concerns = rules.find(text) if ruled else []
     return [verdict for policy in ruled for verdict in moderated(policy, concerns, RULES, "output")] if concerns else []

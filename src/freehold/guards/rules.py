@@ -11,12 +11,11 @@ _ATTACK = "injection"
 
 def find(text: str) -> list[Concern]:
     """Return what the rules find in `text`, the worst of each category, but for signs of an attack on a model."""
-    return split(lists.shipped().find(text))[0]
+    found = lists.shipped().find(text)
+    return split(found)[0] if found else []
 
 
 def split(found: list[Concern]) -> tuple[list[Concern], list[Concern]]:
     """Return what must not be said, the worst of each category, and the signs of an attack, from one look at a text."""
-    if not found:
-        return [], []
     said = worst(concern for concern in found if concern.category != _ATTACK)
     return said, [concern for concern in found if concern.category == _ATTACK]

@@ -56,7 +56,7 @@ def trial(text: str, side: Side, source: Source, policies: Sequence[Policy]) -> 
     if side == "input":
         verdicts = seen([Text((), "user" if source == "user" else "tool", text)], watch)
     else:
-        verdicts = spoken(watch.output, text)
+        verdicts = spoken(watch.answered, text)
     return Trial(
         rules=found,
         attack=Attack(score.value, score.signs),

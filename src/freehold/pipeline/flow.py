@@ -206,7 +206,8 @@ class Pipeline:
         look = turn.look = Look(call, plan, key.id, f"{key.id}/{conversation}", found, ask)
         for shield in reversed(self.shields_of(call)):
             await shield.inspect(look)
-        call.data_class = class_above(cast(DataClass, call.data_class), look.data_class)
+        if look.data_class != call.data_class:
+            call.data_class = class_above(cast(DataClass, call.data_class), look.data_class)
 
     async def _note(self, turn: Turn, e: FreeholdError) -> None:
         """Put on record that a call goes no further, for what it says or for want of terms. Nothing leaves then."""
