@@ -34,6 +34,9 @@ async def tend(store: Store, pipeline: Pipeline, renew: Callable[[], None]) -> N
             behind = head - min(done, seen)
         except StoreError:
             behind = 0  # the ledger says so already; what was owed stays in force
+        except Exception:
+            behind = 0
+            log.exception("sums beside the ledger could not be brought up to date")
         await asyncio.sleep(SECONDS if behind < reliance.STRIDE else 1.0)
 
 

@@ -14,7 +14,7 @@ from freehold.contracts.price import Price, Tier, charge
 from freehold.core.call import Usage
 from freehold.core.clock import begin
 from freehold.core.errors import ConfigError
-from freehold.core.money import nano
+from freehold.core.money import NANO, nano
 
 _VERSION = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|latest)\Z")
 """What vendors append to a name to say which build of one model it is; nothing else is taken for one."""
@@ -22,6 +22,9 @@ _VERSION = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|latest)\Z")
 _RATES = frozenset({"input", "cached", "output", "currency", "tiers", "from", "until", "source", "checked", "note"})
 _TIER = frozenset({"above", "input", "cached", "output"})
 _KEPT = 4096
+DEAREST = 1_000_000 * NANO
+"""The highest rate that is taken, in nano-units for a million tokens: one of the currency for each token. Sums of a
+ledger hold 64 bits, and a slip of the pen must not fill them."""
 
 
 class PriceBook:
@@ -162,6 +165,8 @@ def _rate(value: Any, where: str) -> int:
         raise ConfigError(f"{where}: {e}", hint=hint) from e
     if rate < 0:
         raise ConfigError(f"{where}: a rate below zero", hint=hint)
+    if rate > DEAREST:
+        raise ConfigError(f"{where}: {value} is more than a million for a million tokens", hint=hint)
     return rate
 
 

@@ -20,6 +20,8 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}", re.ASCII)
 _HUNDRED = Decimal(100)
+DEAREST = 1_000_000
+"""The highest rate that is taken for a million tokens, as contracts.book has it for prices elsewhere."""
 
 
 def check(contract: Contract) -> Iterator[Fault]:
@@ -147,6 +149,8 @@ def _prices(prices: Sequence[ContractPrice]) -> Iterator[Fault]:
         yield from _not_below(where, row, ("input", "cached_input", "output"))
         yield from _not_below(where, row, ("batch", "priority"), zero=False)
         yield from _rising(f"{where}.tiers", "above", [tier.above for tier in row.tiers])
+        if row.per >= 1 and _dearest(row) > DEAREST:
+            yield where, "is more than a million for a million tokens", "write the rates for `per` tokens, and factors"
         for number, tier in enumerate(row.tiers):
             yield from _not_below(f"{where}.tiers.{number}", tier, ("input", "cached_input", "output"))
         for region, factor in row.regions.items():
@@ -158,6 +162,14 @@ def _prices(prices: Sequence[ContractPrice]) -> Iterator[Fault]:
                 what = f"is for the same deployment, model and days as price.{earlier}"
                 yield where, what, "let the earlier one end: valid_to, the day before the later one's valid_from"
                 break
+
+
+def _dearest(row: ContractPrice) -> Decimal:
+    """Return the highest rate that a row can come to, for a million tokens."""
+    rates = [row.input, row.output, row.cached_input or 0]
+    rates += [rate for tier in row.tiers for rate in (tier.input, tier.output, tier.cached_input or 0)]
+    factor = max([Decimal(1), *row.regions.values()]) * max(Decimal(1), row.batch or 1, row.priority or 1)
+    return max(Decimal(rate) for rate in rates) * factor * 1_000_000 / row.per
 
 
 def _meet(one: ContractPrice, other: ContractPrice) -> bool:

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freehold.contracts import read_price
 from freehold.contracts.areas import within
 from freehold.contracts.binding import Bonds, bind
 from freehold.contracts.organisation import DataRule, Function, Organisation
 from freehold.contracts.register import Register, Version, read
 from freehold.contracts.terms import CLASSES
+from freehold.core.errors import ConfigError
 from freehold.routing import Deployment
 
 HEAD = """
@@ -268,3 +270,12 @@ def test_rates_are_exact_whatever_they_are_stated_for(rate: Decimal, per: int) -
     table = f'[[price]]\ninput = "{rate}"\nper = {per}\n'
     price = bound(contract(tables=table)).price(deployment(), "gpt-x", ns("2026-02-01"))
     assert price is not None and Decimal(price.input) == rate * 1_000_000_000 * 1_000_000 / per
+
+
+def test_a_slip_of_the_pen_in_a_price_is_refused_wherever_it_stands() -> None:
+    for row in ('input = "1000001"', 'input = "2"\nper = 1', 'input = "600000"\npriority = "2"'):
+        with pytest.raises(ConfigError, match="more than a million"):
+            contract(tables=f"[[price]]\n{row}\n")
+    contract(tables='[[price]]\ninput = "1"\nper = 1\n')
+    with pytest.raises(ConfigError, match="more than a million"):
+        read_price({"input": "1000001"})

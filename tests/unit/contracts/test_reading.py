@@ -71,8 +71,10 @@ def test_the_sample_of_the_reference_is_a_contract() -> None:
     ],
 )
 def test_money_is_exact_however_it_is_written(written: str, value: str) -> None:
-    row = read(text(f"[[price]]\ninput = {written}"), "a.toml").price[0]
-    assert isinstance(row.input, Decimal) and row.input == Decimal(value)
+    dates = "start = 2026-01-01\nend = 2026-12-31"
+    table = f'[[commitment]]\nid = "year"\ntype = "spend"\n{dates}\namount = {written}'
+    amount = read(text(table), "a.toml").commitment[0].amount
+    assert isinstance(amount, Decimal) and amount == Decimal(value)
 
 
 @pytest.mark.parametrize(
