@@ -280,10 +280,6 @@ def is_whole(text: str) -> bool:
 def parts(text: str) -> Iterator[tuple[str, Source]]:
     """Yield what a user's text is made of: documents that were put into it, as our own assistants and many others mark
     them, and the rest."""
-    if is_whole(text):
-        if text.strip():
-            yield text, "user"
-        return
     rest, at = [], 0
     for start, inside, end, after in _documents(text):
         rest.append(text[at:start])

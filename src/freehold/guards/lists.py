@@ -163,10 +163,11 @@ class Words:
         """Put what the rules find among these words to what was found, and return which pairs are there that matter."""
         after = words[1:]  # zip fills one tuple again and again; pairwise, which does not, takes half as long again
         pairs = self._pairs.intersection(zip(words, after, strict=False))
-        if not pairs and self._words.isdisjoint(words):
+        alone = self._words.intersection(words)
+        if not pairs and not alone:
             return pairs
         dead: set[int] = set()  # rules whose company is nowhere in the text
-        for start, length, rule in self._said(words, pairs):
+        for start, length, rule in self._said(words, alone, pairs):
             known = id(rule)
             if known in found or known in dead:
                 continue
@@ -180,9 +181,12 @@ class Words:
                 found[known] = rule.concern
         return pairs
 
-    def _said(self, words: list[bytes], pairs: frozenset[Pair]) -> Iterator[tuple[int, int, _Ready]]:
-        """Yield where phrases stand, how many words they have, and their rules; `pairs` are those that are there."""
-        begin = self._words.intersection(words).union(first for first, _ in pairs)
+    def _said(
+        self, words: list[bytes], alone: frozenset[bytes], pairs: frozenset[Pair]
+    ) -> Iterator[tuple[int, int, _Ready]]:
+        """Yield where phrases stand, how many words they have, and their rules; `alone` and `pairs` are those that are
+        there."""
+        begin = alone | {first for first, _ in pairs}
         for at in [at for at, word in enumerate(words) if word in begin]:
             for rule in self._alone.get(words[at], ()):
                 yield at, 1, rule

@@ -209,8 +209,10 @@ def _scores(text: Text, signs: Sequence[Concern]) -> Iterable[tuple[bool, inject
     and what the house told it are no attacks, but for files that stand in the house's words."""
     if text.role == "tool":
         return [(False, injection.look(text.text, "tool", signs))]
-    if text.role not in ("user", "prompt", "system") or (text.role == "system" and injection.is_whole(text.text)):
+    if text.role not in ("user", "prompt", "system"):
         return ()
+    if injection.is_whole(text.text):
+        return [(True, injection.look(text.text, "user", signs))] if text.role != "system" else ()
     parts = list(injection.parts(text.text))
     whole = signs if len(parts) == 1 else None
     return [
