@@ -75,7 +75,7 @@ def pieces(payload: bytes) -> list[Piece] | None:
     out: list[Piece] = []
     for choice in choices or ():
         message = choice.message
-        if message is not None and message.keys() <= _COMMON and choice.text is None and choice.delta is None:
+        if message is not None and choice.text is choice.delta is None and _COMMON.issuperset(message):
             content = message.get("content")
             if content.__class__ is str and content and not message.get("refusal"):
                 out.append(Piece(choice.index, "content", content, choice.finish_reason))
