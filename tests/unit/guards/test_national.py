@@ -99,3 +99,9 @@ def test_bare_digits_where_a_word_tells(note: str, text: str) -> None:
 )  # fmt: skip
 def test_a_wrong_check_is_no_id(text: str) -> None:
     assert [each for each in find(text) if each.kind == "NATIONAL_ID"] == []
+
+
+@pytest.mark.parametrize("day", ["13.11.2016", "2026-11-24", "2039.01.07 10:30", "22/09/2014", "2019-2024"])
+@pytest.mark.parametrize("word", ["tfn", "ird", "rut", "bsn", "ssn"])
+def test_a_date_is_no_number_of_a_persons_whatever_word_stands_by_it(day: str, word: str) -> None:
+    assert find(f"{word} {day}, the day") == find(f"on {day} {word}") == []

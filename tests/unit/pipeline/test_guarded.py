@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -117,6 +118,18 @@ async def test_words_are_changed_both_ways_and_it_is_on_record(stream: bool) -> 
     for entry in (intent, outcome):
         assert (entry.data_class, entry.redactions, entry.policies) == ("personal", (("EMAIL", 1),), ("house",))
     made.require_nothing_held()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nothing_of_a_call_waits_for_the_collector(stream: bool) -> None:
+    made = house(Guard())
+    gc.collect()
+    gc.disable()
+    try:
+        await run(made, stream)
+        assert [each for each in gc.get_objects() if isinstance(each, Look)] == []
+    finally:
+        gc.enable()
 
 
 async def test_what_is_blocked_does_not_leave_and_is_on_record() -> None:
