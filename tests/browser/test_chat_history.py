@@ -37,6 +37,7 @@ def test_a_temporary_chat_shows_the_one_model_that_it_asks(ann: Person) -> None:
     chat.button("Temporary chat").click()
     expect(model).to_have_text("mini")
     model.click()
+    expect(chat.dialog.get_by_role("searchbox")).to_be_focused()
     expect(chat.dialog.get_by_role("switch")).to_have_count(0)
     chat.page.keyboard.press("Escape")
     expect(chat.ask("one of you").locator(".facts-line")).to_contain_text("mini")

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from freehold.ledger.entry import decode
 from tests.system import System, until
 from tests.unit.console.provider import Idp, sign_in_there
 
@@ -47,7 +48,7 @@ async def sign_in(client: httpx2.AsyncClient, name: str, password: str = GOOD) -
 
 def admin_notes(system: System) -> list[dict[str, Any]]:
     rows = system.sql("SELECT data FROM entry WHERE kind = 2 ORDER BY seq")
-    return [json.loads(json.loads(bytes(row["data"]))[-1]) for row in rows]
+    return [json.loads(decode(bytes(row["data"])).note) for row in rows]
 
 
 async def test_the_printed_address_makes_the_owner_from_anywhere(system: Starter) -> None:

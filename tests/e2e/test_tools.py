@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from freehold.ledger.entry import decode
 from tests.conftest import Starter
 from tests.e2e.page import Page, text
 from tests.system import ROOT, System, command_line, config, deployment, free_port, tree, until
@@ -76,11 +77,11 @@ async def test_tools_from_the_configuration_to_an_answer(system: Starter, vendor
     waiting = await olga.ended(talk, waits["answers"][0]["id"])
     assert waiting["state"] == "waiting"
     (use,) = [part for part in waiting["parts"] if part["type"] == "tool"]
-    acts = [json.loads(bytes(row["data"]))[-1] for row in running.entries("kind = 2")]
+    acts = [decode(bytes(row["data"])).note for row in running.entries("kind = 2")]
     assert [json.loads(act)["server"] for act in acts if '"act":"tool"' in act] == ["far"]
     await olga.ask("POST", f"/messages/{waiting['id']}/tools/{use['id']}", {"allow": "once"})
     await olga.until(talk, lambda o: not o["conversation"]["running"] and o["messages"][-1]["state"] == "done")
-    acts = [json.loads(bytes(row["data"]))[-1] for row in running.entries("kind = 2")]
+    acts = [decode(bytes(row["data"])).note for row in running.entries("kind = 2")]
     assert [json.loads(act)["server"] for act in acts if '"act":"tool"' in act] == ["far", "shop"]
 
     (pid,) = children(running)
