@@ -266,14 +266,14 @@ MIGRATIONS += (
         10,
         "reliance",
         (
-            # Sums of outcomes by UTC day (`at`: its begin) and way: all that tells them apart, as a JSON array kept once
-            # in `reliance_way`; up to the entry that meta `reliance` names: derived from `entry`, may be emptied.
+            # Sums of outcomes by UTC day (`at`: its begin) and way: all that tells them apart, a JSON array that is kept
+            # once in `reliance_way`; up to the entry that meta `reliance` names: derived from `entry`, may be emptied.
             # `whose` is alike where ways differ in who called and how alone.
             "CREATE TABLE reliance_way(id {seq}, way TEXT NOT NULL)",
             """CREATE TABLE reliance(
-                at BIGINT NOT NULL, way BIGINT NOT NULL, whose BIGINT NOT NULL, calls BIGINT NOT NULL, attempts BIGINT NOT NULL,
-                input BIGINT NOT NULL, output BIGINT NOT NULL, cached BIGINT NOT NULL, cost BIGINT NOT NULL,
-                first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, PRIMARY KEY (at, way))""",
+                at BIGINT NOT NULL, way BIGINT NOT NULL, whose BIGINT NOT NULL, calls BIGINT NOT NULL,
+                attempts BIGINT NOT NULL, input BIGINT NOT NULL, output BIGINT NOT NULL, cached BIGINT NOT NULL,
+                cost BIGINT NOT NULL, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, PRIMARY KEY (at, way))""",
             "INSERT INTO meta(name, value) VALUES ('reliance', 0)",
         ),
     ),

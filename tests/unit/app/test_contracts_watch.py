@@ -162,9 +162,7 @@ def test_lint_and_pace_by_what_the_ledger_says(filed: Path, capsys: pytest.Captu
 
 def test_the_calendar_as_rows_and_as_a_file(filed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = told(capsys, "calendar", "--on", "2026-09-01", "--days", "60")
-    assert [(row["day"], row["in"], row["kind"], row["to do"]) for row in rows] == [
-        ("2026-10-02", 31, "notice", True)
-    ]
+    assert [(row["day"], row["in"], row["kind"], row["to do"]) for row in rows] == [("2026-10-02", 31, "notice", True)]
     assert told(capsys, "calendar", "other") == []
     assert main(["contracts", "calendar", "--on", "2026-09-01", "--ics", "due.ics"]) == 0
     data = (filed / "due.ics").read_bytes()
