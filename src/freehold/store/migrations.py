@@ -266,8 +266,8 @@ MIGRATIONS += (
         10,
         "reliance",
         (
-            # Sums of outcomes by UTC day (`at`: its begin) and way: all that tells them apart, a JSON array that is kept
-            # once in `reliance_way`; up to the entry that meta `reliance` names: derived from `entry`, may be emptied.
+            # Sums of outcomes by UTC day (`at`: its begin) and way: all that tells them apart, a JSON array kept once in
+            # `reliance_way`; up to the entry that meta `reliance` names: derived from `entry`, may be emptied.
             # `whose` is alike where ways differ in who called and how alone.
             "CREATE TABLE reliance_way(id {seq}, way TEXT NOT NULL)",
             """CREATE TABLE reliance(
