@@ -266,7 +266,7 @@ MIGRATIONS += (
         10,
         "reliance",
         (
-            # Sums of outcomes by UTC day (`at`: its begin) and way: all that tells them apart, a JSON array kept once in
+            # Sums of outcomes by UTC day (`at`) and way: all that tells them apart, a JSON array kept once in
             # `reliance_way`; up to the entry that meta `reliance` names: derived from `entry`, may be emptied.
             # `whose` is alike where ways differ in who called and how alone.
             "CREATE TABLE reliance_way(id {seq}, way TEXT NOT NULL)",
