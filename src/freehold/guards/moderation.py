@@ -16,6 +16,7 @@ from freehold.core.call import Call
 from freehold.core.errors import FreeholdError, StoreError
 from freehold.guards import injection, lists, rules
 from freehold.guards.judging import DEPLOYMENT, RULES, attacked, blocked, moderated, stopping, unheard
+from freehold.guards.known import Known
 from freehold.guards.outflow import Outflow, stopped
 from freehold.guards.policy import Plan, Policy
 from freehold.guards.semantic import Answer, Ask, Moderator, Semantic, newest
@@ -62,6 +63,7 @@ class ModerationShield:
 
     def __init__(self) -> None:
         self.semantic = Semantic()
+        self._known = Known()
 
     async def inspect(self, look: Look) -> None:
         watch = _watch(look)
@@ -70,7 +72,10 @@ class ModerationShield:
         call = look.call
         look.require_single_members((*watch.input, *watch.attacks))
         said = look.texts()
-        verdicts = seen(said, watch) if call.size < LARGE else await asyncio.to_thread(seen, said, watch)
+        if call.size < LARGE:
+            verdicts = seen(said, watch, self._known)
+        else:
+            verdicts = await asyncio.to_thread(seen, said, watch, self._known)
         if verdicts:
             self._rule(look, verdicts, "input")
         spoken = newest(said) if watch.asks else ""
@@ -183,12 +188,15 @@ def asks(policies: Iterable[Policy]) -> list[Moderator]:
     return list(dict.fromkeys(who for policy in policies if (who := _moderator(policy)) is not None))
 
 
-def seen(said: Sequence[Text], watch: Watch) -> list[Verdict]:
-    """Return what the policies decide about the texts of a call by the lists and by signs of an attack."""
+def seen(said: Sequence[Text], watch: Watch, known: Known | None = None) -> list[Verdict]:
+    """Return what the policies decide about the texts of a call by the lists and by signs of an attack. `known` are
+    instructions in which neither is."""
     concerns: list[Concern] = []
     scores: dict[bool, injection.Score] = {}
     shipped = lists.shipped() if watch.ruled or watch.attacks else None
     for text in said:
+        if known is not None and known.clean(text.role, text.text):
+            continue
         signs: Sequence[Concern] = ()
         found = shipped.find(text.text) if shipped is not None else None
         if found:
@@ -198,6 +206,8 @@ def seen(said: Sequence[Text], watch: Watch) -> list[Verdict]:
             for user, score in _scores(text, signs):
                 if score.value:
                     scores[user] = max(score, scores.get(user, score))
+        if known is not None and found == [] and text.role == "system" and injection.is_whole(text.text):
+            known.note(text.role, text.text)
     verdicts: list[Verdict] = []
     for policy in watch.ruled if concerns else ():
         verdicts += moderated(policy, worst(concerns), RULES, "input")

@@ -16,6 +16,7 @@ from freehold.contracts.binding import own
 from freehold.core.call import JSON_OBJECT, JSON_SCHEMA, Call
 from freehold.core.errors import Blocked, EngineError
 from freehold.guards.find import KINDS, Finding, class_of, find
+from freehold.guards.known import Known
 from freehold.guards.names import Names
 from freehold.guards.policy import Action, Plan, Policy, Privacy, class_above, strictest
 from freehold.guards.restore import Forms, Restoring, tokenlike, whole, written
@@ -60,6 +61,7 @@ class PrivacyShield:
         self._names = names
         self.classify = classify
         self._clean: dict[bytes, None] = {}
+        self._known = Known()
 
     async def inspect(self, look: Look) -> None:
         rules = _rules(look.plan)
@@ -192,7 +194,16 @@ class PrivacyShield:
         """Return what is said in a call, all words of it, what was found in each, and which media it has."""
         said, plain = (look.texts(), look.plain) if call is look.call else read(call)
         words = said + others(call, self._may_hold, plain=plain)
-        return said, words, [find(text.text, kinds) for text in words], media(call, plain=plain)
+        return said, words, [self._in(text, kinds) for text in words], media(call, plain=plain)
+
+    def _in(self, text: Text, kinds: frozenset[str] | None) -> list[Finding]:
+        """Return what is found in a text; of instructions it is remembered that nothing is."""
+        if kinds is None and self._known.clean(text.role, text.text):
+            return []
+        found = find(text.text, kinds)
+        if not found and kinds is None:
+            self._known.note(text.role, text.text)
+        return found
 
     async def _find_names(self, said: list[str], needed: bool) -> list[list[Finding]]:
         """Ask the worker for names. EngineError when it is not there, unless all who ask only look on."""
