@@ -109,6 +109,7 @@ def test_on_a_phone_it_lies_over_the_talk(ann: Person, axe: Callable[[Page], lis
     panel.get_by_role("button", name="Close").click()
     expect(panel).to_have_count(0)
     answer.get_by_role("button", name="Open", exact=True).click()
+    expect(panel).to_be_visible()
     chat.page.go_back()
     expect(panel).to_have_count(0)
 
