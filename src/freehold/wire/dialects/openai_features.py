@@ -56,7 +56,8 @@ def features(call: Call) -> tuple[str, ...]:
         raw = bytes(messages)
         if b'"cache_control"' in raw:
             more.append(CACHE)
-        if b"assistant" in raw[-_TAIL:] and _begun(raw[-_TAIL:]):
+        tail = raw[-_TAIL:]
+        if b'"assistant"' in tail and _begun(tail):
             more.append(PREFILL)
     return tuple(sorted({*known, *more})) if more else known
 
