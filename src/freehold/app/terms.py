@@ -26,7 +26,7 @@ def register(files: Iterable[Path], reader: Reader) -> Register:
         return load(files)
     except ContractsFaulty as e:
         for problem in e.problems:
-            reader.note(f"{problem.file}: {problem.where}", problem.what, problem.hint)
+            reader.note(problem.place, problem.what, problem.hint)
     return Register()
 
 

@@ -20,10 +20,14 @@ class Problem(msgspec.Struct, frozen=True):
     hint: str = ""
     line: int = 0
 
+    @property
+    def place(self) -> str:
+        """Where it is: file, line and field, as far as they are known."""
+        file = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{file}: {self.where}" if self.where else file
+
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        said = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{place}: {said}" + (f" ({self.hint})" if self.hint else "")
+        return f"{self.place}: {self.what}" + (f" ({self.hint})" if self.hint else "")
 
 
 class ContractsFaulty(ConfigError):

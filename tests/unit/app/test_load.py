@@ -179,7 +179,10 @@ def test_contracts_are_found_beside_the_file(tmp_path: Path) -> None:
     assert [path.name for path in config.contract_files] == ["a.toml", "b.toml"]
     assert {version.contract.id for version in config.register.versions} == {"a", "b"}
     (tmp_path / "contracts" / "b.toml").write_text("schema = 1")
-    assert any("b.toml" in where for where in wrong(tmp_path, '[contracts]\ninclude = ["contracts/*.toml"]'))
+    found = wrong(tmp_path, '[contracts]\ninclude = ["contracts/*.toml"]')
+    assert any(where.endswith("b.toml:1: schema") for where in found), found
+    (tmp_path / "contracts" / "b.toml").write_text("\nno TOML")
+    assert any(where.endswith("b.toml:2") for where in wrong(tmp_path, '[contracts]\ninclude = ["contracts/*.toml"]'))
     assert "contracts.include[0]" in wrong(tmp_path, '[contracts]\ninclude = ["none/*.toml"]')
     assert "contracts.include[0]" in wrong(tmp_path, '[contracts]\ninclude = ["/etc/*.toml"]')
 
