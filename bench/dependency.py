@@ -1,7 +1,7 @@
 """How long "what rests on whom" takes over a long ledger: `python bench/dependency.py [--entries N] [--keep DIR]`.
 
 It makes a SQLite ledger of that many entries in a fresh folder, sealed as in service, over `--days` days, of `--keys`
-keys, eight deployments and eight functions, with failures, tests, and entries of before 0.4. Then it asks for what the
+keys, eight deployments and eight functions, with failures, tests, and older entries. Then it asks for what the
 page shows as the server would: the answer is made, encoded and thrown away. "cold" is the first answer of a process,
 "warm" the least of the next five. CPU is of all threads of this process. The machine's file cache is as it is.
 """

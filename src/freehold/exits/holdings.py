@@ -60,7 +60,7 @@ def _count(found: dict[str, Held], lens: Lens, use: Use) -> None:
 
 
 def recipients(use: Use) -> tuple[str, ...]:
-    """Return who saw the words. Entries of before 0.4 don't say: there it was who hosts and who sells."""
+    """Return who saw the words. Older entries don't say: there it was who hosts and who sells."""
     return use.recipients or tuple(dict.fromkeys(id for id in (use.host, use.seller) if id and id != OWN))
 
 

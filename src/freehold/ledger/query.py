@@ -126,7 +126,7 @@ def said(engine: str, name: str) -> str:
     if name == "compute":
         return f"COALESCE(NULLIF({read}, ''), host)"
     none = "-1" if number else "''"
-    return f"COALESCE({read}, {none})"  # an entry of before 0.4 lacks some of them
+    return f"COALESCE({read}, {none})"  # an older entry lacks some of them
 
 
 def _saw(engine: str, marks: str) -> str:

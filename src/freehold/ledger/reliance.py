@@ -41,7 +41,7 @@ class Use(NamedTuple):
     """Sums over outcomes that have everything else in common.
 
     `at` is when the bucket of UTC days began (ns), 0 where all days were put together. `compute` and `chips` are empty
-    where nobody said, and in entries of before 0.4. `calls` counts first attempts. Tokens; `cost` in nano-units of
+    where nobody said, and in older entries. `calls` counts first attempts. Tokens; `cost` in nano-units of
     `currency`, and not known when that is empty. `retention` is in days, as the contract said then, -1 where it did
     not; `recipients` saw the words, `use` is what the answers were for, as the calls said. `first_seq` and `last_seq`
     say between which entries these are, `last_day` when the last of their days began (ns).
